@@ -1,0 +1,230 @@
+//! chroot(2): what it does not isolate, and what does.
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use crate::error::{Refusal, Result};
+use crate::evidence;
+use crate::lesson::Lesson;
+use crate::stage::{
+    Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, Need, Stage,
+};
+use crate::transcript::{Kind, Value};
+
+/// The lesson's card.
+pub(super) const LESSON: Lesson = Lesson {
+    id: "chroot",
+    title: "chroot",
+    subtitle: "a jail without walls",
+    question: "A process cannot see any file outside of its directory. Is it locked in?",
+    minutes: 12,
+    steps: 8,
+    needs: &[Need::NestedUser, Need::NestedPid],
+    man: &["chroot(2)", "namespaces(7)", "pivot_root(2)", "unshare(1)"],
+    facts: &[
+        "chroot-sees-pids",
+        "chroot-kills-host",
+        "chroot-renames-host",
+        "chroot-same-namespaces",
+        "chroot-no-userns",
+        "chroot-escape",
+        "chroot-unshare-fixes",
+        "chroot-pivot-root-holds",
+    ],
+    play,
+};
+
+const LOG: &str = "/tmp/app.log";
+const JAIL: &str = "/tmp/jail";
+
+fn play(stage: &Stage) -> Result<()> {
+    let host = stage.host();
+    stage.has_steps(LESSON.steps);
+
+    stage.step("A jail is built");
+    stage.say(
+        "chroot(2) has been the way to lock a program up since 1979: it makes a directory the root of everything that \
+         the process can name. The host prepares such a directory, with a /proc in it, as most programs want one.",
+    );
+    host.put(&format!("{JAIL}/etc/motd"), "welcome to the jail")?;
+    host.mkdir(&format!("{JAIL}/proc"))?;
+    host.mount_proc(&format!("{JAIL}/proc"))?;
+    let prisoner = host.fork("prisoner")?;
+    prisoner.chroot(JAIL)?;
+    prisoner.note("or it would still stand outside").chdir("/")?;
+    stage.ls(host, "/tmp")?;
+    stage.ls(&prisoner, "/")?;
+    stage.say("So far it works. No path leads out of the jail, and the host's files are out of reach.");
+    stage.by_hand("unshare --user --map-root-user chroot / sh -c 'ls /'");
+
+    stage.step("It sees the host's processes");
+    stage.say("Elsewhere on the host, tail follows a log, as somebody may do right now to watch a server.");
+    host.put(LOG, "server started")?;
+    let tail = host.fork("tail")?;
+    tail.begin_tail(LOG)?;
+    tail.printed_line()?;
+    host.put(LOG, "GET /index.html")?;
+    tail.printed_line()?;
+    stage.say("Files are not all that there is. The prisoner lists the processes:");
+    let seen = stage.ps(&prisoner)?;
+    let tail_is_seen = seen.iter().find(|process| process.command == "tail");
+    stage.verify(
+        "chroot-sees-pids",
+        "With /proc mounted inside, the jailed process lists the host's processes.",
+        tail_is_seen.is_some_and(|process| process.pid == tail.pid()),
+        evidence![seen.len(), "processes, among them tail with number", Value::Pid(tail.pid())],
+    );
+    stage.by_hand("unshare --user --map-root-user chroot / ps -eo pid,ppid,comm | head -n 4");
+
+    stage.step("And can end them");
+    stage.say("What has a number can be sent a signal. The prisoner is root, in or out of a chroot, so it may.");
+    prisoner.kill(tail.pid(), Signal::SIGTERM)?;
+    let end = host.waitpid(tail.pid())?;
+    stage.verify(
+        "chroot-kills-host",
+        "The jailed process kills one of them: the host's tail is gone.",
+        end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
+        evidence!["tail was ended by SIGTERM; the prisoner sent it"],
+    );
+    stage.by_hand("sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?'");
+
+    stage.step("It renames the host");
+    stage.say("The hostname is no file either. Inside of the jail, somebody calls sethostname(2).");
+    let before = stage.hostnames(&[host, &prisoner])?;
+    prisoner.sethostname("pwned")?;
+    let after = stage.hostnames(&[host, &prisoner])?;
+    stage.compare("hostname", before.clone(), after.clone());
+    stage.verify(
+        "chroot-renames-host",
+        "sethostname(2) inside changes the host's name.",
+        before["host"] != after["host"] && after["host"] == Value::Name("pwned".into()),
+        evidence!["the host was", before["host"], "and is", after["host"]],
+    );
+    host.note("the host puts it right").sethostname("workshop")?;
+    stage.by_hand("unshare --user --map-root-user --uts sh -c 'chroot / hostname pwned; hostname'");
+
+    stage.step("Why: nothing else changed");
+    stage.say(
+        "A process is in eight namespaces: they decide which processes, names, mounts and networks it sees. chroot(2) \
+         is not about any of them. It sets one pointer, where a path that begins with / starts.",
+    );
+    stage.who_is_where(&[host, &prisoner])?;
+    let same = stage.membership(host)?.namespaces == stage.membership(&prisoner)?.namespaces;
+    stage.verify(
+        "chroot-same-namespaces",
+        "Every namespace is the same inside and outside.",
+        same,
+        evidence!["not one row differs"],
+    );
+    stage.say("Nor can the prisoner make a user namespace from in there: that would be a way to more power than it has.");
+    let refused = prisoner.unshare(CLONE_NEWUSER).refusal()?;
+    stage.verify(
+        "chroot-no-userns",
+        "CLONE_NEWUSER from inside a chroot is EPERM.",
+        refused == Some(Errno::EPERM),
+        evidence!["unshare(CLONE_NEWUSER):", refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+    );
+    stage.by_hand("readlink /proc/self/ns/pid; unshare --user --map-root-user chroot / readlink /proc/self/ns/pid");
+
+    stage.step("The way out");
+    stage.say(
+        "The one wall that there is has a door. chroot(2) does not move the caller's working directory. A second \
+         chroot, into a directory below, leaves the prisoner outside of its own root; and from there .. leads all the \
+         way up, because the kernel stops only where it meets the root.",
+    );
+    let jail = prisoner.inode("/")?;
+    let top = host.inode("/")?;
+    escape(&prisoner, "/x")?;
+    let now = prisoner.inode("/")?;
+    stage.ls(&prisoner, "/tmp")?;
+    stage.verify(
+        "chroot-escape",
+        "A root process leaves a chroot by a second one.",
+        jail != top && now == top,
+        evidence!["its root was", jail, "and is now", now, "which is the host's"],
+    );
+    stage.by_hand(
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs jail /tmp; exec perl -e \
+         \"chroot q(/tmp); chdir q(/); mkdir q(x); chroot q(x); chdir q(..); chroot q(.); print qx(ls /)\"'",
+    );
+
+    stage.step("The same jail, with namespaces");
+    stage.say(
+        "Now the same again, with one call before it. A jailer moves into new namespaces of six types, and forks the \
+         prisoner there, as process 1.",
+    );
+    let jailer = host.start("jailer")?;
+    jailer.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET)?;
+    jailer.map_root()?;
+    let inmate = jailer.fork("inmate")?;
+    inmate.mount_private()?;
+    inmate.note("a proc that shows its own PID namespace").mount_proc(&format!("{JAIL}/proc"))?;
+    inmate.chroot(JAIL)?;
+    inmate.chdir("/")?;
+    stage.say("It tries what the prisoner did. It sees only itself, and for the host's processes it has no number:");
+    let own = stage.ps(&inmate)?;
+    let kill = inmate.kill(prisoner.pid(), Signal::SIGTERM).refusal()?;
+    let before = stage.hostnames(&[host, &inmate])?;
+    inmate.sethostname("pwned")?;
+    let after = stage.hostnames(&[host, &inmate])?;
+    stage.compare("hostname", before.clone(), after.clone());
+    stage.who_is_where(&[host, &inmate])?;
+    let shared = shared_types(stage, host, &inmate)?;
+    stage.verify(
+        "chroot-unshare-fixes",
+        "In new namespaces the same jail has its own PID 1 and its own name, and the host is untouched; shared is only \
+         what was not unshared.",
+        own.len() == 1
+            && own[0].pid == 1
+            && kill == Some(Errno::ESRCH)
+            && before["host"] == after["host"]
+            && after["inmate"] == Value::Name("pwned".into())
+            && shared.iter().all(|kind| matches!(kind, Kind::Cgroup | Kind::Time)),
+        evidence!["still shared:", shared.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")],
+    );
+    stage.by_hand("unshare --mount --uts --ipc --net --pid --user --fork --map-root-user chroot / hostname");
+
+    stage.step("A root that holds");
+    stage.say(
+        "One door is still open: .. leads up as before, for chroot(2) leaves the old root in place. pivot_root(2) does \
+         not. In a mount namespace of its own, it makes the directory the root of the whole tree of mounts, and then \
+         the old root is taken off. There is nothing left above to go up to.",
+    );
+    let settler = host.fork("settler")?;
+    settler.unshare(CLONE_NEWNS)?;
+    settler.mount_private()?;
+    settler.note("a new root must be a mount point").mount_bind(JAIL, JAIL)?;
+    settler.chdir(JAIL)?;
+    settler.pivot_root()?;
+    settler.note("the old root, on top of the new one").umount_detached()?;
+    let settled = settler.inode("/")?;
+    escape(&settler, "/y")?;
+    let now = settler.inode("/")?;
+    stage.ls(&settler, "/")?;
+    stage.verify(
+        "chroot-pivot-root-holds",
+        "After pivot_root(2) and the old root's end, the same escape finds nothing.",
+        settled == now && now != top,
+        evidence!["its root was", settled, "and still is", now],
+    );
+    stage.say("This is how container engines change the root: namespaces first, then pivot_root(2), never chroot(2) alone.");
+    stage.by_hand(
+        "unshare --user --map-root-user --mount sh -c 'mount --rbind / /mnt; cd /mnt; \
+         pivot_root . mnt; umount -l /mnt; ls /'",
+    );
+    Ok(())
+}
+
+/// The classic way out of a chroot.
+fn escape(actor: &Actor, below: &str) -> Result<()> {
+    actor.mkdir(below)?;
+    actor.note("the working directory stays where it is").chroot(below)?;
+    actor.chdir("../../../..")?;
+    actor.chroot(".")
+}
+
+/// The types of namespaces that two actors share.
+fn shared_types(stage: &Stage, one: &Actor, other: &Actor) -> Result<Vec<Kind>> {
+    let (one, other) = (stage.membership(one)?.namespaces, stage.membership(other)?.namespaces);
+    Ok(one.iter().filter(|id| other.contains(id)).map(|id| id.kind).collect())
+}

@@ -1,0 +1,286 @@
+//! Network namespaces: a network for each, and a cable between.
+
+use std::net::Ipv4Addr;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use crate::error::{Refusal, Result};
+use crate::evidence;
+use crate::lesson::Lesson;
+use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, Need, Stage};
+use crate::transcript::{Interface, Kind};
+
+/// The lesson's card.
+pub(super) const LESSON: Lesson = Lesson {
+    id: "net",
+    title: "Network namespaces",
+    subtitle: "a network for each, and a cable between",
+    question: "Two web servers, one machine, both on port 80. How?",
+    minutes: 15,
+    steps: 8,
+    needs: &[Need::Veth, Need::Nftables],
+    man: &["network_namespaces(7)", "veth(4)", "ip-netns(8)", "rtnetlink(7)"],
+    facts: &[
+        "net-fresh-lo-down",
+        "net-lo-up",
+        "net-same-port",
+        "net-own-everything",
+        "net-veth",
+        "net-interface-one-place",
+        "net-lo-immovable",
+        "net-abstract-unix",
+        "net-host-shared",
+        "net-veth-dies",
+    ],
+    play,
+};
+
+const LEFT: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 1);
+const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 2);
+
+fn play(stage: &Stage) -> Result<()> {
+    let host = stage.host();
+    stage.has_steps(LESSON.steps);
+
+    stage.step("A network with nothing in it");
+    stage.say(
+        "A UTS namespace starts as a copy. A network namespace starts empty: its own loopback, which is down, and \
+         nothing else. Not one packet can move, not even from a process to itself.",
+    );
+    host.link_up("lo")?;
+    stage.ip_addr(host)?;
+    let left = host.fork("left")?;
+    left.unshare(CLONE_NEWNET)?;
+    let fresh = stage.ip_addr(&left)?;
+    let routes = stage.ip_route(&left)?;
+    let unreachable = left.connect(Ipv4Addr::LOCALHOST, 80).refusal()?;
+    stage.verify(
+        "net-fresh-lo-down",
+        "A new network namespace has only lo, which is down, and no routes.",
+        fresh.iter().any(|row| row.name == "lo") && none_up(&fresh) && routes.is_empty() && no_ethernet(&fresh),
+        evidence![fresh.len(), "interface,", routes.len(), "routes"],
+    );
+    stage.by_hand("unshare --user --map-root-user --net ip addr");
+
+    stage.step("Up goes the loopback");
+    stage.say("Whoever makes a network has to switch it on. Watch the error change: it says what is missing now.");
+    left.link_up("lo")?;
+    stage.ip_addr(&left)?;
+    let nobody = left.connect(Ipv4Addr::LOCALHOST, 80).refusal()?;
+    stage.verify(
+        "net-lo-up",
+        "With lo down, connect(2) is ENETUNREACH; with lo up it is ECONNREFUSED: a network, and nobody there.",
+        unreachable == Some(Errno::ENETUNREACH) && nobody == Some(Errno::ECONNREFUSED),
+        evidence!["down: ENETUNREACH, up: ECONNREFUSED"],
+    );
+    stage.by_hand("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip addr show lo'");
+
+    stage.step("One port, two servers");
+    stage.say(
+        "A port number belongs to a network, not to the machine. A second namespace has a port 80 of its own. Within \
+         one of them, the old rule stands: a port for one listener.",
+    );
+    let right = host.fork("right")?;
+    right.unshare(CLONE_NEWNET)?;
+    left.listen(80)?;
+    let second = right.listen(80).refusal()?;
+    let third = right.listen(80).refusal()?;
+    stage.verify(
+        "net-same-port",
+        "Two servers listen on port 80 at once, one in each namespace.",
+        second.is_none() && third == Some(Errno::EADDRINUSE),
+        evidence!["left and right both listen; a third, in right, is EADDRINUSE"],
+    );
+    let left_listens = stage.ss_tln(&left)?;
+    let host_listens = stage.ss_tln(host)?;
+    stage.say(
+        "The same is true of all that makes up a network. Firewall rules: left gets a table of them. Interfaces and \
+         routes: in right, lo is still as it was made.",
+    );
+    stage.or_skip(&["net-own-everything"], || {
+        left.add_firewall_table("guard")?;
+        let left_tables = stage.nft_list_tables(&left)?;
+        let host_tables = stage.nft_list_tables(host)?;
+        let rights = stage.ip_addr(&right)?;
+        let no_route = right.connect(Ipv4Addr::LOCALHOST, 80).refusal()?;
+        stage.verify(
+            "net-own-everything",
+            "Interfaces, routes, firewall rules and Internet sockets are each namespace's own.",
+            left_tables == ["inet guard"]
+                && host_tables.is_empty()
+                && left_listens.len() == 1
+                && host_listens.is_empty()
+                && none_up(&rights)
+                && no_route == Some(Errno::ENETUNREACH),
+            evidence!["left's listener and table are not the host's, and left's lo is up while right's is not"],
+        );
+        Ok(())
+    })?;
+    stage.by_hand(
+        "unshare --user --map-root-user sh -c 'for i in 1 2; do unshare --net sh -c \"ip link set lo up; ip route\"; done'",
+    );
+
+    cable(stage, host, &left, &right)?;
+    unix_sockets(stage, host, &left)?;
+
+    stage.step("The host's network, all of it");
+    stage.say(
+        "As with every type, a container may keep the host's. Then it sees what the host sees: every interface, every \
+         port. It is fast and simple, and not isolated at all.",
+    );
+    let agent = host.start("agent")?;
+    agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
+    let agents = stage.ip_addr(&agent)?;
+    stage.who_is_where(&[host, &left, &agent])?;
+    stage.verify(
+        "net-host-shared",
+        "With the host's network namespace a container sees the host's interfaces.",
+        agents == host.interfaces()? && stage.same_namespace(host, &agent, Kind::Net)?,
+        evidence!["the same", agents.len(), "interfaces, in the same namespace"],
+    );
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
+    stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
+
+    the_end_of_a_cable(stage, host, &left)
+}
+
+/// A veth pair: a packet crosses, an end moves.
+fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()> {
+    stage.step("A cable between two networks");
+    stage.say(
+        "A veth pair is a cable: two interfaces, and what goes in at one end comes out at the other. The ends may be \
+         in different namespaces. The host makes one with the end v1 in left. The other, v2, stays here at first.",
+    );
+    stage.or_skip(&["net-veth", "net-interface-one-place"], || {
+        host.add_veth("v2", "v1", left)?;
+        let here = stage.ip_addr(host)?;
+        stage.say("An interface is always in exactly one namespace. When v2 moves into right, it is gone from the host.");
+        host.move_link("v2", right.pid())?;
+        let gone = stage.ip_addr(host)?;
+        left.add_address("v1", LEFT, 24)?;
+        right.add_address("v2", RIGHT, 24)?;
+        left.link_up("v1")?;
+        right.link_up("v2")?;
+        left.wait_until_link_is_ready("v1")?;
+        right.wait_until_link_is_ready("v2")?;
+        let there = stage.ip_addr(right)?;
+        let left_routes = stage.ip_route(left)?;
+        let reply = stage.ping(left, RIGHT)?;
+        stage.verify(
+            "net-veth",
+            "A veth pair is a cable: one end in each namespace, and packets cross.",
+            reply.starts_with("64 bytes from 10.1.1.2") && left_routes.iter().any(|route| route.interface == "v1"),
+            evidence!["left asked 10.1.1.2 over v1, and right answered"],
+        );
+        stage.by_hand(VETH);
+        stage.by_hand_with_docker("docker run --rm alpine ip addr");
+        stage.step("There and back again");
+        stage.say(
+            "The way back is the same call, and a process stands for the namespace that is meant: netns 1 is wherever \
+             process 1 is, on the stage as on your machine.",
+        );
+        right.move_link("v2", 1)?;
+        let back = stage.ip_addr(host)?;
+        let left_behind = right.interfaces()?;
+        stage.verify(
+            "net-interface-one-place",
+            "An interface is in exactly one namespace: moved in, it is gone outside; netns 1 moves it back.",
+            has(&here, "v2")
+                && !has(&gone, "v2")
+                && has(&there, "v2")
+                && has(&back, "v2")
+                && !has(&left_behind, "v2"),
+            evidence!["v2 was on the host, then in right alone, then on the host again"],
+        );
+        Ok(())
+    })?;
+    stage.say(
+        "One interface never moves: a network without its loopback would not be one. Older texts have it that \
+         ethtool(8) shows which ones those are; today the kernel's refusal says so.",
+    );
+    let refused = left.move_link("lo", host.pid()).refusal()?;
+    stage.verify(
+        "net-lo-immovable",
+        "The loopback cannot be moved.",
+        refused == Some(Errno::EINVAL),
+        evidence![refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+    );
+    stage.by_hand("unshare --user --map-root-user --net unshare --net ip link set lo netns 1 || echo refused");
+    Ok(())
+}
+
+/// The demonstration as ip(8) does it, in two network namespaces of a user namespace.
+const VETH: &str = "unshare --user --map-root-user --net --mount sh -c '
+  mount -t tmpfs run /run; ip netns add left; ip netns add right
+  ip link add v2 type veth peer name v1 netns left
+  ip link set v2 netns right
+  ip -n left addr add 10.1.1.1/24 dev v1; ip -n left link set v1 up
+  ip -n right addr add 10.1.1.2/24 dev v2
+  ip -n right link set v2 up; ip -n right addr show v2'";
+
+/// What crosses network namespaces without a network.
+fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
+    stage.step("A door beside the network");
+    stage.say(
+        "Unix sockets have names of two sorts. A pathname is a file, so it belongs to the mounts, and whoever can name \
+         the file can connect. An abstract name begins with @ and is no file: it belongs to the network namespace.",
+    );
+    let door = host.listen_unix("/tmp/door")?;
+    host.listen_unix("@door")?;
+    let by_path = left.connect_unix("/tmp/door").refusal()?;
+    let by_name = left.note("in left's network, nobody has that name").connect_unix("@door").refusal()?;
+    let at_home = host.connect_unix("@door").refusal()?;
+    stage.verify(
+        "net-abstract-unix",
+        "A Unix socket with a pathname crosses network namespaces, an abstract one does not.",
+        by_path.is_none() && by_name == Some(Errno::ECONNREFUSED) && at_home.is_none(),
+        evidence!["from left: the path opens, the abstract name is ECONNREFUSED; from the host both open"],
+    );
+    // A connection that nobody has taken waits in the door, and would keep left's network alive.
+    host.close(door)?;
+    stage.by_hand("wc -l </proc/net/unix; unshare --user --map-root-user --net sh -c 'wc -l </proc/net/unix'");
+    Ok(())
+}
+
+/// A namespace ends, and its interfaces with it.
+fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
+    stage.step("The end of a cable");
+    stage.say(
+        "The host ends left, the last process in its network namespace. So that namespace ends, and with it all its \
+         virtual interfaces: v1 first. A cable with one end is none, so v2 goes too, here on the host. The kernel does \
+         this in its own time; nslearn waits for the kernel's own notice.",
+    );
+    stage.or_skip(&["net-veth-dies"], || {
+        let before = host.interfaces()?;
+        host.kill(left.pid(), Signal::SIGKILL)?;
+        host.waitpid(left.pid())?;
+        host.wait_until_link_is_gone("v2")?;
+        let after = stage.ip_addr(host)?;
+        stage.verify(
+            "net-veth-dies",
+            "The namespace's end destroys its virtual interfaces, and with one end of a veth the other.",
+            has(&before, "v2") && !has(&after, "v2"),
+            evidence!["v2 was on the host until left ended"],
+        );
+        Ok(())
+    })?;
+    stage.by_hand(
+        "unshare --user --map-root-user --net --mount sh -c 'mount -t tmpfs run /run; ip netns add left; \
+         ip link add v2 type veth peer name v1 netns left; ip link del v2; ip -n left link'",
+    );
+    Ok(())
+}
+
+fn has(interfaces: &[Interface], name: &str) -> bool {
+    interfaces.iter().any(|row| row.name == name)
+}
+
+fn none_up(interfaces: &[Interface]) -> bool {
+    !interfaces.iter().any(Interface::is_up)
+}
+
+/// Nothing that leads anywhere: where old tunnel modules are loaded, each namespace gets a `sit0` or `tunl0` of its own.
+fn no_ethernet(interfaces: &[Interface]) -> bool {
+    !interfaces.iter().any(|row| row.flags.iter().any(|flag| flag == "BROADCAST"))
+}

@@ -1,0 +1,297 @@
+//! PID namespaces: one process, several numbers.
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use crate::error::{Refusal, Result};
+use crate::evidence;
+use crate::lesson::Lesson;
+use crate::stage::{
+    Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage,
+};
+use crate::transcript::{Kind, ProcessRow, Value};
+
+/// The lesson's card.
+pub(super) const LESSON: Lesson = Lesson {
+    id: "pid",
+    title: "PID namespaces",
+    subtitle: "one process, several numbers",
+    question: "How can every container have a process number 1, when all of them run on one kernel?",
+    minutes: 15,
+    steps: 8,
+    needs: &[Need::NestedPid],
+    man: &["pid_namespaces(7)", "unshare(2)", "kill(2)", "proc(5)"],
+    facts: &[
+        "pid-for-children",
+        "pid-one-inside",
+        "pid-getpid-not-cached",
+        "pid-nspid",
+        "pid-parent-sees-child",
+        "ns-same-inode",
+        "pid-stale-proc",
+        "pid-signal-down-only",
+        "pid-creds-translated",
+        "pid-orphans-to-init",
+        "pid-one-way",
+        "pid-nesting-32",
+        "pid-host-shared",
+        "pid-init-shield",
+        "pid-init-dies-all-die",
+    ],
+    play,
+};
+
+fn play(stage: &Stage) -> Result<()> {
+    let host = stage.host();
+    stage.has_steps(LESSON.steps);
+
+    stage.step("A namespace for the children");
+    stage.say(
+        "Programs rely on their process number never changing. So unshare(2) does not move its caller into the new \
+         PID namespace: the caller stays, and only its children will be born inside.",
+    );
+    let launcher = host.fork("launcher")?;
+    let outside = launcher.readlink_ns("pid")?;
+    launcher.unshare(CLONE_NEWPID)?;
+    let pending = launcher.readlink_ns("pid_for_children").refusal()?;
+    let stayed = launcher.note("the launcher is where it was").readlink_ns("pid")?;
+    stage.say("The namespace comes to life with its first process. The launcher forks, and the kernel starts to count anew.");
+    let container = launcher.note("its number as the launcher sees it").fork("container")?;
+    let for_children = launcher.readlink_ns("pid_for_children")?;
+    stage.verify(
+        "pid-for-children",
+        "unshare(CLONE_NEWPID) leaves the caller where it is; its children go to the new namespace.",
+        pending == Some(Errno::ENOENT) && stayed == outside && for_children != outside,
+        evidence!["itself", stayed, "its children", for_children],
+    );
+    let inside = container.getpid()?;
+    let parent = container.note("0: the parent is out of sight").getppid()?;
+    stage.verify(
+        "pid-one-inside",
+        "The first process in a new PID namespace is PID 1 there, and has another number outside.",
+        inside == 1 && parent == 0 && container.pid() != 1,
+        evidence!["inside", Value::Pid(inside), "outside", Value::Pid(container.pid())],
+    );
+    let uncached = container.getpid_syscall()?;
+    let launchers_own = launcher.getpid()?;
+    stage.verify(
+        "pid-getpid-not-cached",
+        "getpid() asks the kernel each time; the C library keeps no copy of the parent's answer.",
+        uncached == inside && launchers_own == launcher.pid(),
+        evidence!["getpid() and the bare system call agree:", Value::Pid(inside), "and", Value::Pid(uncached)],
+    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'echo I am process $$'");
+
+    stage.step("One process, a number for each level");
+    stage.say(
+        "The container's process was not renamed. It has several numbers at once: one in its own namespace, and one in \
+         each namespace above. NSpid in /proc/PID/status lists them, from the outermost to the innermost.",
+    );
+    let numbers = container.nspid()?;
+    stage.say(
+        "Three of them. The first is a look through the curtain: it is the number that your own machine knows this \
+         process by, for the stage is a PID namespace itself. The second is the host's, the third the container's.",
+    );
+    stage.verify(
+        "pid-nspid",
+        "NSpid lists one number for each level.",
+        numbers == [container.pid(), inside],
+        evidence!["host", Value::Pid(container.pid()), "container", Value::Pid(inside)],
+    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork grep NSpid /proc/self/status");
+    stage.say(
+        "Seen from above, a process in a container is a process like any other. The host lists it. A second container, \
+         started in the same way, is just as visible.",
+    );
+    let launcher2 = host.start("launcher2")?;
+    launcher2.unshare(CLONE_NEWPID)?;
+    let neighbour = launcher2.start("neighbour")?;
+    let hosts_view = stage.ps(host)?;
+    stage.who_is_where(&[host, &launcher, &container, &neighbour])?;
+    let across = neighbour.kill(container.pid(), Signal::SIGCONT).refusal()?;
+    stage.verify(
+        "pid-parent-sees-child",
+        "The parent namespace sees the child's processes; siblings do not see each other's.",
+        lists(&hosts_view, container.pid()) && lists(&hosts_view, neighbour.pid()) && across == Some(Errno::ESRCH),
+        evidence!["the host lists", Value::Pid(container.pid()), "which is nothing to the neighbour"],
+    );
+    let shares_pid = stage.same_namespace(host, &launcher, Kind::Pid)?;
+    let parted = !stage.same_namespace(host, &container, Kind::Pid)?;
+    let shares_uts = stage.same_namespace(host, &container, Kind::Uts)?;
+    stage.verify(
+        "ns-same-inode",
+        "Two processes are in the same namespace exactly when /proc/PID/ns shows the same inode.",
+        shares_pid && parted && shares_uts && launchers_own == launcher.pid() && inside != container.pid(),
+        evidence!["same inode, same numbers: host and launcher; another inode, other numbers: host and container"],
+    );
+
+    stage.step("The stale /proc");
+    stage.say(
+        "ps(1) asks no system call for the processes: it reads /proc. And /proc is a mount, made by the host, that \
+         shows the PID namespace of whoever mounted it. So the container still sees everybody.",
+    );
+    let stale = stage.ps(&container)?;
+    stage.say("It can only look. For a number that it reads there, the kernel finds no process in its own namespace:");
+    let unreachable = container.kill(launcher.pid(), Signal::SIGTERM).refusal()?;
+    stage.say("The cure is a proc of its own, mounted over the old one in a mount namespace of its own.");
+    container.unshare(CLONE_NEWNS)?;
+    container.note("keep what follows to ourselves").mount_private()?;
+    container.mount_proc("/proc")?;
+    let fresh = stage.ps(&container)?;
+    stage.verify(
+        "pid-stale-proc",
+        "A new PID namespace with the old /proc still lists the host's processes; a new proc cures that.",
+        lists(&stale, launcher.pid()) && fresh == [row(1, 0, "container")],
+        evidence![stale.len(), "processes before,", fresh.len(), "after"],
+    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc ps -eo pid,ppid,comm");
+    stage.by_hand_with_docker("docker run --rm alpine ps");
+
+    stage.step("Signals go down, never up");
+    stage.say(
+        "A process can signal only what has a number in its own namespace. From above that is everything below; from \
+         below, nothing above. The container starts a worker, and the host ends it.",
+    );
+    let worker = container.fork("worker")?;
+    host.note("the worker's number on the host").kill(worker.pid(), Signal::SIGTERM)?;
+    let end = container.waitpid(worker.pid_for_parent())?;
+    stage.verify(
+        "pid-signal-down-only",
+        "kill(2) reaches down from the parent namespace; for an outer number it is ESRCH.",
+        unreachable == Some(Errno::ESRCH) && end.killed_by.as_deref() == Some("SIGTERM"),
+        evidence!["down: the worker was ended by SIGTERM; up: ESRCH"],
+    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c \"kill -0 $$ || echo no such process\"");
+    stage.say(
+        "Where a number does cross the border, the kernel translates it. The container writes a letter to the host, \
+         and the kernel puts the sender on it, by the number that the reader knows.",
+    );
+    let mailbox = host.open_mailbox("/tmp/mailbox")?;
+    container.write_to_mailbox("/tmp/mailbox", "this is process 1")?;
+    let sender = host.read_mailbox(mailbox)?;
+    stage.verify(
+        "pid-creds-translated",
+        "Credentials over a Unix socket carry the sender's number as the receiver's namespace knows it.",
+        sender == container.pid() && sender != inside,
+        evidence!["sent by", Value::Pid(inside), "and received from", Value::Pid(sender)],
+    );
+
+    stage.step("Orphans come to PID 1");
+    stage.say(
+        "When a process ends, its children get a new parent: the PID 1 of their namespace, not that of the machine. \
+         It has to wait for them in its turn, or they stay as zombies. This is why a container's first program \
+         matters, and why docker has --init.",
+    );
+    let parent = container.fork("parent")?;
+    let orphan = parent.fork("orphan")?;
+    let before = orphan.note("its parent lives").getppid()?;
+    parent.note("which never returns").exit()?;
+    container.waitpid(parent.pid_for_parent())?;
+    let after = orphan.note("its parent is gone").getppid()?;
+    orphan.exit()?;
+    let reaped = container.note("not its own child, and yet").waitpid(orphan.pid_for_parent())?;
+    stage.verify(
+        "pid-orphans-to-init",
+        "An orphan is adopted by its namespace's PID 1, which has to reap it.",
+        before == parent.pid_for_parent() && after == 1 && reaped.pid == orphan.pid_for_parent(),
+        evidence!["parent before", Value::Pid(before), "and after", Value::Pid(after)],
+    );
+    stage.by_hand(
+        "unshare --user --map-root-user --pid --fork --mount-proc sh -c '(sleep 9 &); ps -eo pid,ppid,comm'",
+    );
+
+    stage.step("Down, not up, and not for ever");
+    stage.say(
+        "setns(2) lets a process have its children in another PID namespace. But only in its own or one below: who is \
+         inside finds no way out.",
+    );
+    let refused = container.join(host, CLONE_NEWPID).refusal()?;
+    let down = launcher2.join(&container, CLONE_NEWPID).refusal()?;
+    stage.verify(
+        "pid-one-way",
+        "setns(2) into an ancestor's PID namespace is EINVAL.",
+        refused == Some(Errno::EINVAL) && down.is_none(),
+        evidence!["up: EINVAL, down: 0"],
+    );
+    stage.by_hand(
+        "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'exec 3</proc/self/ns/pid; \
+         unshare --pid --fork nsenter --pid=/proc/self/fd/3 true || echo refused'",
+    );
+    stage.say(
+        "Namespaces lie inside of namespaces, and every process has a number on each level, so the kernel sets a \
+         bound: 32 levels below the machine's own. One of them is the stage.",
+    );
+    nesting(stage, host)?;
+
+    stage.step("Sharing it all the same");
+    stage.say(
+        "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
+         names and network, and still share the host's PID namespace.",
+    );
+    let monitor = host.start("monitor")?;
+    monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET)?;
+    let hosts_view = host.processes()?;
+    let monitors_view = stage.ps(&monitor)?;
+    stage.verify(
+        "pid-host-shared",
+        "A container that shares the host's PID namespace lists every process of the host.",
+        monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
+        evidence![monitors_view.len(), "processes, the same that the host lists"],
+    );
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc --net ps -eo pid,ppid,comm | head -n 4");
+    stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
+
+    stage.step("When PID 1 goes, all go");
+    stage.say(
+        "PID 1 is the one process that its namespace cannot do without, so the kernel shields it: from inside, only \
+         signals that it has a handler for arrive. Not even SIGKILL does. kill(2) returns 0, and nothing happens.",
+    );
+    let last = container.fork("worker")?;
+    last.kill(1, Signal::SIGTERM)?;
+    last.note("sent, and thrown away").kill(1, Signal::SIGKILL)?;
+    let alive = container.note("PID 1 is still there").getpid()?;
+    stage.say("From the parent namespace there is no such shield. The host ends it, and the kernel ends the rest.");
+    host.kill(container.pid(), Signal::SIGKILL)?;
+    let end = launcher.waitpid(container.pid_for_parent())?;
+    stage.verify(
+        "pid-init-shield",
+        "PID 1 is safe from SIGKILL from inside, and not from outside.",
+        alive == 1 && end.killed_by.as_deref() == Some("SIGKILL"),
+        evidence!["SIGKILL from inside: alive; from outside: ended by SIGKILL"],
+    );
+    stage.wait_until_gone(&last);
+    let survivors = stage.ps(host)?;
+    let refused = launcher.fork("late").refusal()?;
+    stage.verify(
+        "pid-init-dies-all-die",
+        "When PID 1 ends, the kernel kills all others in the namespace, and no process can be born there.",
+        !lists(&survivors, last.pid()) && refused == Some(Errno::ENOMEM),
+        evidence!["the worker", Value::Pid(last.pid()), "is gone; the next fork() is ENOMEM"],
+    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'kill -KILL $$; echo still here'");
+    Ok(())
+}
+
+/// The bound on nesting: each level made by the first process of the one before.
+fn nesting(stage: &Stage, host: &Actor) -> Result<()> {
+    /// `MAX_PID_NS_LEVEL` of the kernel.
+    const DEEPEST: usize = 32;
+    let (made, refused) = host.nest_pid_namespaces()?;
+    let levels = made + 1;
+    stage.verify(
+        "pid-nesting-32",
+        "PID namespaces nest to a depth of 32; one deeper is ENOSPC.",
+        // Fewer are left where the machine itself is a container, whose levels count and cannot be seen.
+        refused == Some(Errno::ENOSPC) && (2..=DEEPEST).contains(&levels),
+        evidence![made, "more below the stage make", levels, "and then ENOSPC"],
+    );
+    Ok(())
+}
+
+fn lists(processes: &[ProcessRow], pid: i32) -> bool {
+    processes.iter().any(|process| process.pid == pid)
+}
+
+fn row(pid: i32, ppid: i32, command: &str) -> ProcessRow {
+    ProcessRow { pid, ppid, command: command.to_owned() }
+}

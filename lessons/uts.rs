@@ -1,0 +1,178 @@
+//! UTS namespaces: one machine, two names.
+
+use nix::errno::Errno;
+
+use crate::error::{Refusal, Result};
+use crate::evidence;
+use crate::lesson::Lesson;
+use crate::stage::{CLONE_NEWUSER, CLONE_NEWUTS, Stage};
+use crate::transcript::Value;
+
+/// The lesson's card.
+pub(super) const LESSON: Lesson = Lesson {
+    id: "uts",
+    title: "UTS namespaces",
+    subtitle: "one machine, two names",
+    question: "Can one kernel answer to two names at the same moment?",
+    minutes: 8,
+    steps: 6,
+    needs: &[],
+    man: &["uts_namespaces(7)", "unshare(2)", "sethostname(2)", "setns(2)"],
+    facts: &[
+        "uts-copied",
+        "uts-independent",
+        "uts-domainname",
+        "uts-proc-sys",
+        "uts-not-kernel",
+        "uts-64-bytes",
+        "uts-setns-back",
+        "uts-cap-over-owner",
+    ],
+    play,
+};
+
+fn play(stage: &Stage) -> Result<()> {
+    let host = stage.host();
+    stage.has_steps(LESSON.steps);
+
+    stage.step("The name that everybody shares");
+    stage.say(
+        "A hostname looks like a property of the machine. It is not. It belongs to a UTS namespace, and every process \
+         is in one. The host forks a tenant; a child starts out in the namespaces of its parent, so both read the \
+         same name.",
+    );
+    let tenant = host.fork("tenant")?;
+    let original = host.gethostname()?;
+    tenant.gethostname()?;
+    stage.say("The kernel shows which namespace a process is in: a link in /proc, with a number that stands for it.");
+    let shared = host.readlink_ns("uts")?;
+    tenant.note("the same number: the same namespace").readlink_ns("uts")?;
+    stage.by_hand("hostname; readlink /proc/self/ns/uts");
+
+    stage.step("The tenant moves out");
+    stage.say(
+        "unshare(2) moves the process that calls it into a new namespace. A new UTS namespace is not blank: it starts \
+         as a copy of the old one. So a program that moves finds everything as it was, until somebody changes it.",
+    );
+    let way_back = tenant.note("a handle on the old one, for later").open_namespace("/proc/self/ns/uts")?;
+    let domain = host.getdomainname()?;
+    tenant.unshare(CLONE_NEWUTS)?;
+    let own = tenant.note("a new number: a new namespace").readlink_ns("uts")?;
+    let copied = tenant.note("and still the old name").gethostname()?;
+    let copied_domain = tenant.getdomainname()?;
+    stage.verify(
+        "uts-copied",
+        "A new UTS namespace starts with a copy of both names.",
+        own != shared && copied == original && copied_domain == domain,
+        evidence![own, "has", copied, "and", copied_domain, "as", shared, "has"],
+    );
+    stage.who_is_where(&[host, &tenant])?;
+    stage.say("Only the row uts differs: of eight namespaces, the tenant left one.");
+    stage.by_hand("unshare --user --map-root-user --uts sh -c 'hostname; readlink /proc/self/ns/uts'");
+
+    stage.step("Two names at once");
+    stage.say("Now the tenant takes a name of its own. It is root on this stage, and root may call sethostname(2).");
+    let before = stage.hostnames(&[host, &tenant])?;
+    tenant.sethostname("tenant")?;
+    let after = stage.hostnames(&[host, &tenant])?;
+    stage.compare("hostname", before, after.clone());
+    stage.verify(
+        "uts-independent",
+        "A name that is set in one UTS namespace does not show in another.",
+        after["host"] == Value::Name(original.clone()) && after["tenant"] == Value::Name("tenant".into()),
+        evidence!["the host is still", after["host"], "while the tenant is", after["tenant"]],
+    );
+    stage.say(
+        "The same file tells each of them something else: /proc/sys/kernel/hostname has no content of its own, it \
+         answers for the namespace of whoever reads it.",
+    );
+    let host_reads = host.cat("/proc/sys/kernel/hostname")?;
+    let tenant_reads = tenant.cat("/proc/sys/kernel/hostname")?;
+    stage.verify(
+        "uts-proc-sys",
+        "/proc/sys/kernel/hostname shows the name in the reader's own namespace.",
+        host_reads == original && tenant_reads == "tenant",
+        evidence!["one path, two answers:", host_reads, "and", tenant_reads],
+    );
+    stage.by_hand("unshare --user --map-root-user --uts sh -c 'hostname tenant; hostname'; hostname");
+    stage.by_hand_with_docker("docker run --rm --hostname tenant alpine hostname");
+
+    stage.step("What else is in there, and what is not");
+    stage.say(
+        "A UTS namespace holds two names. The second is the NIS domain name, a relic of networks of the 1980s that is \
+         isolated just as well.",
+    );
+    tenant.setdomainname("tenants.example")?;
+    let tenant_domain = tenant.getdomainname()?;
+    let host_domain = host.getdomainname()?;
+    stage.verify(
+        "uts-domainname",
+        "The NIS domain name is isolated as well.",
+        tenant_domain == "tenants.example" && host_domain == domain,
+        evidence!["the tenant has", tenant_domain, "and the host", host_domain],
+    );
+    stage.say(
+        "The names come from uname(2), which tells the kernel's release too. That is not isolated: all namespaces are \
+         run by one and the same kernel. This is what separates a container from a virtual machine.",
+    );
+    let host_kernel = host.uname_release()?;
+    let tenant_kernel = tenant.uname_release()?;
+    stage.verify(
+        "uts-not-kernel",
+        "The kernel's release is the same in every UTS namespace.",
+        host_kernel == tenant_kernel,
+        evidence![host_kernel, "on both sides"],
+    );
+    stage.by_hand("uname -r; unshare --user --map-root-user --uts uname -r");
+
+    stage.step("How long a name may be, and the way back");
+    stage.say("A hostname has room for 64 bytes. One more, and the kernel refuses it rather than cut it.");
+    let fits = tenant.sethostname(&"n".repeat(64)).refusal()?;
+    let too_long = tenant.sethostname(&"n".repeat(65)).refusal()?;
+    stage.verify(
+        "uts-64-bytes",
+        "64 bytes are accepted, 65 are EINVAL.",
+        fits.is_none() && too_long == Some(Errno::EINVAL),
+        evidence!["64: 0, 65:", too_long.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+    );
+    stage.say(
+        "The tenant kept a handle on its old namespace, so it can go back: setns(2) joins a namespace that exists. \
+         Its old name is there, untouched.",
+    );
+    tenant.setns(way_back, CLONE_NEWUTS)?;
+    let old_again = tenant.gethostname()?;
+    let back_in = tenant.readlink_ns("uts")?;
+    stage.verify(
+        "uts-setns-back",
+        "An open file descriptor on the old namespace brings the old name back.",
+        back_in == shared && old_again == original,
+        evidence!["back in", back_in, "with the name", old_again],
+    );
+    stage.by_hand(
+        "unshare --user --map-root-user --uts sh -c \
+         'hostname \"$(printf %64s x | tr \" \" n)\" && hostname | wc --bytes'",
+    );
+
+    stage.step("Being root is not enough");
+    stage.say(
+        "Every namespace is owned by a user namespace. The tenant makes a user namespace for itself and becomes root \
+         in it, with every capability there is. But the UTS namespace that it is in belongs to the host, and over \
+         that its new capabilities have no power.",
+    );
+    tenant.unshare(CLONE_NEWUSER)?;
+    tenant.map_root()?;
+    let refused = tenant.sethostname("mine").refusal()?;
+    let host_name = host.gethostname()?;
+    stage.verify(
+        "uts-cap-over-owner",
+        "Root of a user namespace cannot rename a UTS namespace that another one owns.",
+        refused == Some(Errno::EPERM) && host_name == original,
+        evidence![refused.map_or("0".to_owned(), |errno| format!("{errno:?}")), "and the host is still", host_name],
+    );
+    stage.say(
+        "That is why the commands by hand say --user together with --uts: then the new user namespace owns the new \
+         UTS namespace, and its root may name it.",
+    );
+    stage.by_hand("unshare --user --map-root-user sh -c 'hostname mine || echo refused'");
+    Ok(())
+}

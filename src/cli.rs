@@ -1,0 +1,95 @@
+//! The command line's types, nothing else.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// Learn Linux namespaces by making them: on your own kernel, without root, with nothing left behind.
+#[derive(Debug, Parser)]
+#[command(name = "nslearn", version, propagate_version = false, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do; without it: what this is, and where to begin.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to show it.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nslearn                                 what this is, and where to begin
+  nslearn lesson pid                      the lesson on PID namespaces
+  nslearn lesson uts net                  two lessons, one after the other
+  nslearn lesson --all --format json      everything, for a program
+  nslearn doctor                          can this machine run them all?
+
+Exit status:
+  0 all claims held   1 one did not, or the lesson could not be shown to its end
+  2 wrong usage       3 this machine does not allow it       128+n ended by signal n";
+
+/// How to show what happens.
+#[derive(Debug, Clone, Args)]
+pub struct Output {
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Terminal, global = true)]
+    pub format: Format,
+    /// Whether to use colour; auto: on a terminal that has not been told otherwise (NO_COLOR, TERM=dumb)
+    #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN")]
+    pub color: Color,
+    /// Put stand-ins for what differs from run to run (inodes, MAC addresses), so that two transcripts can be compared
+    #[arg(long, global = true)]
+    pub scrub: bool,
+}
+
+/// The forms in which a transcript can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading along: as wide as the terminal, in colour if it has any
+    Terminal,
+    /// The same words, 80 columns wide, without colour
+    Plain,
+    /// One JSON object a line, for programs
+    Json,
+    /// For a page or a ticket
+    Markdown,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal that has not been told otherwise
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the lessons, in teaching order
+    List,
+    /// Run lessons, live on this machine's kernel
+    Lesson(Lessons),
+    /// Try whether each lesson can run on this machine, and say how to mend what is in the way
+    Doctor,
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, in roff: nslearn man | man -l -
+    Man,
+}
+
+/// Which lessons to run.
+#[derive(Debug, Args)]
+pub struct Lessons {
+    /// The lessons' names; `nslearn list` tells them
+    #[arg(required_unless_present = "all", value_name = "NAME", value_hint = ValueHint::Other)]
+    pub names: Vec<String>,
+    /// All lessons, in teaching order
+    #[arg(long, conflicts_with = "names")]
+    pub all: bool,
+}

@@ -1,0 +1,53 @@
+//! One file a subcommand.
+
+mod completions;
+mod doctor;
+mod lesson;
+mod list;
+mod man;
+mod welcome;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::render;
+
+/// The exit statuses that are not 0.
+mod status {
+    /// A claim failed, or the lesson could not be shown to its end.
+    pub(super) const FAILED: u8 = 1;
+    /// Wrong usage.
+    pub(super) const USAGE: u8 = 2;
+    /// This machine does not allow it.
+    pub(super) const NOT_HERE: u8 = 3;
+    /// The reader has closed the pipe: as if ended by SIGPIPE.
+    pub(super) const PIPE_CLOSED: u8 = 128 + 13;
+}
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match &cli.command {
+        None => welcome::run(&cli.output),
+        Some(Command::List) => list::run(&cli.output),
+        Some(Command::Lesson(lessons)) => lesson::run(lessons, &cli.output),
+        Some(Command::Doctor) => doctor::run(&cli.output),
+        Some(Command::Completions { shell }) => completions::run(*shell),
+        Some(Command::Man) => man::run(),
+    };
+    ExitCode::from(result.unwrap_or_else(|error| cannot_show(&error)))
+}
+
+/// Nobody can see what there is to see: a closed pipe is the reader's choice and ends quietly, all else is told.
+fn cannot_show(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return status::PIPE_CLOSED;
+    }
+    complain(&format!("nslearn: writing to standard output: {error}"));
+    status::FAILED
+}
+
+/// Tells something on standard error. If that is closed as well, there is nobody to tell.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(message));
+}

@@ -1,0 +1,99 @@
+//! From an error to its likely cause on this machine, and what to do about it. The effect decides; what /proc says only
+//! tells look-alikes apart.
+
+use std::fs;
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use crate::error::Error;
+
+/// What to tell somebody whose machine refused something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// Why it was refused, as far as this machine shows.
+    pub reason: String,
+    /// What would change that.
+    pub remedy: String,
+}
+
+/// The cause of an error and the way around it.
+pub fn advise(error: &Error) -> Advice {
+    let Error::Refused { syscall, call, errno, .. } = error else {
+        return advice(error, "this is not known to happen: please report it, with what `nslearn doctor` prints");
+    };
+    match (syscall.as_str(), Errno::from_raw(*errno)) {
+        (_, Errno::ENOSPC) => exhausted(error),
+        ("unshare" | "clone3" | "setns" | "mount", Errno::EPERM | Errno::ENOSYS) if in_a_chroot() => advice(
+            &format!("{error}. You are inside a chroot; the kernel makes no user namespace there"),
+            "leave the chroot, or enter the directory with pivot_root instead (as `bwrap` and `unshare --root` do)",
+        ),
+        ("clone3" | "unshare", Errno::EPERM) if says("/proc/sys/kernel/unprivileged_userns_clone", "0") => advice(
+            &format!("{error}. This kernel lets only root make user namespaces (kernel.unprivileged_userns_clone = 0)"),
+            "sudo sysctl kernel.unprivileged_userns_clone=1",
+        ),
+        ("clone3" | "unshare" | "setns", Errno::EPERM | Errno::ENOSYS) if in_a_container() => advice(
+            &format!("{error}. You are inside a container whose seccomp filter refuses the call"),
+            "run nslearn on the machine itself, or start the container with --security-opt seccomp=unconfined",
+        ),
+        ("write" | "mount", Errno::EPERM | Errno::EACCES)
+            if says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") =>
+        {
+            advice(
+                &format!("{error}. AppArmor lets programs make a user namespace here, but not use it"),
+                "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0   (until the next boot)",
+            )
+        }
+        ("mount", Errno::EPERM) => advice(
+            &format!("{error}. Parts of /proc are covered here, as containers do; the kernel mounts no new one then"),
+            "run nslearn on the machine itself, or start the container with --security-opt systempaths=unconfined",
+        ),
+        (_, Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT) => advice(
+            &format!("{error}. This kernel was built without it, or its module is not loaded"),
+            "load the kernel module as root (veth: `modprobe veth`, firewall tables: `modprobe nf_tables`)",
+        ),
+        (_, Errno::EINVAL | Errno::ENOSYS) => advice(
+            &format!("{error}. This kernel does not have it"),
+            "a kernel from 2020 or later, built with all namespaces, has it (nslearn is made for Linux 5.12 and later)",
+        ),
+        _ => advice(
+            error,
+            &format!("see the manual page of {} for what it means: man 2 {syscall}", call.split('(').next().unwrap_or(call)),
+        ),
+    }
+}
+
+fn exhausted(error: &Error) -> Advice {
+    let limits = fs::read_dir("/proc/sys/user").into_iter().flatten().flatten();
+    let zero = limits
+        .filter(|limit| fs::read_to_string(limit.path()).is_ok_and(|text| text.trim() == "0"))
+        .filter_map(|limit| limit.file_name().into_string().ok())
+        .find(|name| name.ends_with("_namespaces"));
+    let reason = match &zero {
+        Some(name) => format!("{error}. The limit user.{name} is 0 here; no disk is full"),
+        None => format!("{error}. A limit on the number of namespaces is used up; no disk is full"),
+    };
+    let name = zero.unwrap_or_else(|| "max_user_namespaces".to_owned());
+    advice(&reason, &format!("sudo sysctl user.{name}=10000"))
+}
+
+fn advice(reason: &(impl ToString + ?Sized), remedy: &str) -> Advice {
+    Advice { reason: reason.to_string(), remedy: remedy.to_owned() }
+}
+
+fn says(file: &str, value: &str) -> bool {
+    fs::read_to_string(file).is_ok_and(|text| text.trim() == value)
+}
+
+/// Whether this process's root is no mount point: nothing is mounted on `/`, which a pivot_root never leaves so.
+fn in_a_chroot() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo");
+    mounts.is_ok_and(|mounts| !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/")))
+}
+
+/// Whether this is a container of an engine's: by the marks that they leave, and a seccomp filter.
+fn in_a_container() -> bool {
+    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    let filtered = fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("\nSeccomp:\t2"));
+    marked || filtered
+}

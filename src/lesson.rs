@@ -1,0 +1,40 @@
+//! What a lesson is.
+
+use crate::error::Result;
+use crate::stage::{Need, Stage};
+
+/// A lesson: its card, and its story.
+#[derive(Debug)]
+pub struct Lesson {
+    /// The name by which the command line knows it.
+    pub id: &'static str,
+    /// The title: what it is about.
+    pub title: &'static str,
+    /// The title's second half: what it comes to.
+    pub subtitle: &'static str,
+    /// The question that it answers.
+    pub question: &'static str,
+    /// How long it takes to read and think about, in minutes.
+    pub minutes: u32,
+    /// How many steps it has.
+    pub steps: usize,
+    /// What it needs of the machine, besides a stage.
+    pub needs: &'static [Need],
+    /// The manual pages to read next, such as `uts_namespaces(7)`.
+    pub man: &'static [&'static str],
+    /// The facts that it proves, by their ids.
+    pub facts: &'static [&'static str],
+    /// The story.
+    pub play: fn(&Stage) -> Result<()>,
+}
+
+/// Where a lesson stands in the teaching order.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Its number, from 1.
+    pub number: usize,
+    /// How many lessons there are.
+    pub of: usize,
+    /// The lesson after it.
+    pub next: Option<&'static str>,
+}

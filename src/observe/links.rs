@@ -1,0 +1,114 @@
+//! Network interfaces, their addresses and their routes, as rtnetlink(7) lists them.
+
+use std::net::IpAddr;
+
+use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::netlink::{Netlink, Refused};
+use crate::transcript::{Interface, MacAddress, Route};
+
+/// All interfaces of the reader's network namespace, with their IPv4 addresses, by index.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn interfaces() -> Result<Vec<Interface>, Refused> {
+    let netlink = Netlink::open()?;
+    let links = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
+    let mut request = AddressMessage::default();
+    request.header.family = AddressFamily::Inet;
+    let addresses = netlink.dump(RouteNetlinkMessage::GetAddress(request))?;
+
+    let mut rows: Vec<Interface> = links.into_iter().filter_map(interface).collect();
+    for message in addresses {
+        let RouteNetlinkMessage::NewAddress(address) = message else { continue };
+        let row = rows.iter_mut().find(|row| row.index == address.header.index);
+        if let (Some(row), Some(ip)) = (row, local(&address)) {
+            row.addresses.push(format!("{ip}/{}", address.header.prefix_len));
+        }
+    }
+    rows.sort_by_key(|row| row.index);
+    Ok(rows)
+}
+
+fn local(address: &AddressMessage) -> Option<IpAddr> {
+    address.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Local(ip) => Some(*ip),
+        _ => None,
+    })
+}
+
+/// The interface that a message tells of.
+pub fn interface(message: RouteNetlinkMessage) -> Option<Interface> {
+    let (RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link)) = message else { return None };
+    let mut row = Interface {
+        index: link.header.index,
+        name: String::new(),
+        link: None,
+        flags: flags(link.header.flags),
+        state: String::new(),
+        mac: MacAddress::default(),
+        addresses: Vec::new(),
+    };
+    for attribute in link.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => row.name = name,
+            LinkAttribute::OperState(state) => row.state = state.to_string(),
+            LinkAttribute::Link(index) => row.link = Some(index),
+            LinkAttribute::Address(bytes) => {
+                row.mac = bytes.as_slice().try_into().map(MacAddress).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    Some(row)
+}
+
+/// The flags as ip(8) spells them, in its order. `RUNNING` it leaves out.
+fn flags(flags: LinkFlags) -> Vec<String> {
+    let names = [
+        (LinkFlags::Loopback, "LOOPBACK"),
+        (LinkFlags::Broadcast, "BROADCAST"),
+        (LinkFlags::Pointopoint, "POINTOPOINT"),
+        (LinkFlags::Multicast, "MULTICAST"),
+        (LinkFlags::Noarp, "NOARP"),
+        (LinkFlags::Up, "UP"),
+        (LinkFlags::LowerUp, "LOWER_UP"),
+    ];
+    names.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The IPv4 routes of the main table, as `ip route` lists them.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn routes() -> Result<Vec<Route>, Refused> {
+    let interfaces = interfaces()?;
+    let mut request = RouteMessage::default();
+    request.header.address_family = AddressFamily::Inet;
+    let messages = Netlink::open()?.dump(RouteNetlinkMessage::GetRoute(request))?;
+    let mut routes = Vec::new();
+    for message in messages {
+        let RouteNetlinkMessage::NewRoute(route) = message else { continue };
+        if route.header.table != RouteHeader::RT_TABLE_MAIN {
+            continue;
+        }
+        let (mut destination, mut interface) = ("default".to_owned(), String::new());
+        for attribute in route.attributes {
+            match attribute {
+                RouteAttribute::Destination(RouteAddress::Inet(ip)) => {
+                    destination = format!("{ip}/{}", route.header.destination_prefix_length);
+                }
+                RouteAttribute::Oif(index) => {
+                    let row = interfaces.iter().find(|row| row.index == index);
+                    interface = row.map(|row| row.name.clone()).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        routes.push(Route { destination, interface });
+    }
+    Ok(routes)
+}

@@ -1,0 +1,119 @@
+//! One JSON object a line: the names in here are the contract that other programs rely on.
+
+use nix::errno::Errno;
+use serde_json::{Map, Value as Json, json};
+
+use crate::transcript::{Answer, Called, Event, Evidence, Interface, Look, Value};
+
+/// The event as a line.
+pub(super) fn line(event: &Event) -> String {
+    format!("{}\n", object(event))
+}
+
+fn object(event: &Event) -> Json {
+    match event {
+        Event::Lesson(opening) => json!({
+            "event": "lesson", "id": opening.id, "title": opening.title, "subtitle": opening.subtitle,
+            "question": opening.question, "number": opening.number, "of": opening.of, "minutes": opening.minutes,
+            "kernel": value(&opening.kernel),
+        }),
+        Event::Step { number, of, title } => {
+            json!({"event": "step", "number": number, "of": of, "title": title})
+        }
+        Event::Said { text } => json!({"event": "said", "text": text}),
+        Event::Called(called) => called_object(called),
+        Event::Saw { actor, look } => {
+            let mut saw = json!({"event": "saw", "actor": actor, "what": look.what()});
+            if let (Json::Object(saw), Json::Object(seen)) = (&mut saw, look_object(look)) {
+                saw.extend(seen);
+            }
+            saw
+        }
+        Event::Compared { title, before, after } => {
+            let changed: Vec<&String> =
+                after.iter().filter(|(actor, now)| before.get(*actor) != Some(now)).map(|(actor, _)| actor).collect();
+            let of = |values: &indexmap::IndexMap<String, Value>| {
+                values.iter().map(|(actor, seen)| (actor.clone(), value(seen))).collect::<Map<_, _>>()
+            };
+            json!({"event": "compared", "title": title, "before": of(before), "after": of(after), "changed": changed})
+        }
+        Event::Verified { id, claim, held, evidence } => {
+            json!({"event": "verified", "id": id, "claim": claim, "held": held, "evidence": sentence(evidence)})
+        }
+        Event::Skipped { id, reason, remedy } => {
+            json!({"event": "skipped", "id": id, "reason": reason, "remedy": remedy})
+        }
+        Event::ByHand { command, docker } => json!({"event": "by_hand", "command": command, "docker": docker}),
+        Event::Ended(closing) => json!({
+            "event": "ended", "held": closing.held, "failed": closing.failed, "skipped": closing.skipped,
+            "left_behind": closing.left_behind, "man": closing.man, "next": closing.next,
+        }),
+    }
+}
+
+fn called_object(called: &Called) -> Json {
+    let args: Vec<Json> = called.args.iter().map(value).collect();
+    let mut object = json!({"event": "called", "actor": called.actor, "syscall": called.syscall, "args": args});
+    match &called.answer {
+        Answer::Returned(result) => object["result"] = value(result),
+        Answer::Failed { errno, meaning, kernel_said } => {
+            object["errno"] = json!(format!("{:?}", Errno::from_raw(*errno)));
+            if let Some(meaning) = meaning {
+                object["meaning"] = json!(meaning);
+            }
+            if let Some(said) = kernel_said {
+                object["kernel_said"] = json!(said);
+            }
+        }
+    }
+    if called.times > 1 {
+        object["times"] = json!(called.times);
+    }
+    if let Some(note) = &called.note {
+        object["note"] = json!(note);
+    }
+    object
+}
+
+fn look_object(look: &Look) -> Json {
+    match look {
+        Look::Processes(rows) => json!({"rows": rows}),
+        Look::Pids(pids) => json!({"pids": pids.iter().map(value).collect::<Vec<_>>()}),
+        Look::Namespaces(members) => {
+            let rows = members.iter().map(|member| {
+                let namespaces: Map<String, Json> = member
+                    .namespaces
+                    .iter()
+                    .map(|id| (id.kind.to_string(), json!({"inode": id.inode, "letter": id.letter})))
+                    .collect();
+                json!({"actor": member.actor, "pid": member.pid, "namespaces": namespaces})
+            });
+            json!({"rows": rows.collect::<Vec<_>>()})
+        }
+        Look::Interfaces(rows) => json!({"rows": rows.iter().map(interface).collect::<Vec<_>>()}),
+        Look::Routes(rows) => json!({"rows": rows}),
+        Look::Tables(names) => json!({"rows": names}),
+        Look::Listeners(rows) => json!({"rows": rows}),
+        Look::Directory { path, entries } => json!({"path": path, "rows": entries}),
+        Look::Output { like, lines } => json!({"like": like, "rows": lines}),
+    }
+}
+
+fn interface(row: &Interface) -> Json {
+    json!({
+        "index": row.index, "name": row.name, "link": row.link, "flags": row.flags, "state": row.state,
+        "mac": row.mac.to_string(), "addresses": row.addresses,
+    })
+}
+
+fn value(value: &Value) -> Json {
+    match value {
+        Value::Number(number) => json!(number),
+        Value::Pid(pid) | Value::MachinePid(pid) => json!(pid),
+        other => json!(other.to_string()),
+    }
+}
+
+fn sentence(evidence: &Evidence) -> String {
+    evidence.iter().map(Value::to_string).collect::<Vec<_>>().join(" ")
+}

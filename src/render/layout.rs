@@ -1,0 +1,119 @@
+//! Filling and folding: no line is wider than the reader's terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::style::{Line, Style};
+
+/// Paragraphs of words, filled to `width` behind an indent. A blank line in the text parts two paragraphs.
+pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for paragraph in text.split("\n\n") {
+        if !lines.is_empty() {
+            lines.push(Line::new());
+        }
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let options = textwrap::Options::new(width).initial_indent(indent).subsequent_indent(indent);
+        lines.extend(textwrap::wrap(&words, options).into_iter().map(Line::plain));
+    }
+    lines
+}
+
+/// A blank at which no line is folded; it is printed as any other.
+pub(super) const NO_BREAK: char = '\u{a0}';
+
+/// The line, folded at blanks where it is wider than `width`; what is folded over stands behind `indent` columns.
+pub(super) fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
+    if line.width() <= width {
+        return vec![line];
+    }
+    let mut folded = Folded { lines: vec![Line::new()], column: 0, width, indent, begun: false };
+    for word in words(&line) {
+        folded.word(&word);
+    }
+    folded.lines
+}
+
+/// The words of a line, each with the blanks behind it; a word may be of several styles.
+fn words(line: &Line) -> Vec<Vec<(Style, &str)>> {
+    let mut words: Vec<Vec<(Style, &str)>> = vec![Vec::new()];
+    for (style, text) in line.pieces() {
+        for part in text.split_inclusive(' ') {
+            if let Some(word) = words.last_mut() {
+                word.push((style, part));
+            }
+            if part.ends_with(' ') {
+                words.push(Vec::new());
+            }
+        }
+    }
+    words
+}
+
+struct Folded {
+    lines: Vec<Line>,
+    column: usize,
+    width: usize,
+    indent: usize,
+    /// Whether the line at hand holds more than its indent.
+    begun: bool,
+}
+
+impl Folded {
+    fn word(&mut self, word: &[(Style, &str)]) {
+        let length: usize = word.iter().map(|(_, part)| part.trim_end_matches(' ').width()).sum();
+        if self.begun && length > 0 && self.column + length > self.width {
+            self.next();
+        }
+        let fits = self.column + length <= self.width;
+        for (style, part) in word {
+            if fits { self.put(*style, part) } else { self.cut(*style, part) }
+        }
+    }
+
+    /// A word that is too long for any line: letter by letter.
+    fn cut(&mut self, style: Style, word: &str) {
+        for letter in word.chars() {
+            if self.column + letter.width().unwrap_or(0) > self.width {
+                self.next();
+            }
+            self.put(style, &letter.to_string());
+        }
+    }
+
+    fn put(&mut self, style: Style, text: &str) {
+        // Blanks that would stand at a line's end are not needed there.
+        let text = if self.column + text.width() > self.width { text.trim_end_matches(' ') } else { text };
+        self.begun |= !text.trim().is_empty();
+        self.column += text.width();
+        if let Some(line) = self.lines.last_mut() {
+            line.push(style, text);
+        }
+    }
+
+    fn next(&mut self) {
+        self.lines.push(Line::plain(" ".repeat(self.indent)));
+        self.column = self.indent;
+        self.begun = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folded_line_is_never_wider_than_the_terminal() {
+        let line = Line::plain("  tenant     ").with(Style::Notice, "unshare(CLONE_NEWUSER | CLONE_NEWNS) = -1 EPERM");
+        for width in 12..60 {
+            for part in fold(line.clone(), width, 6) {
+                assert!(part.width() <= width, "{part:?} is wider than {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_fits_stays_as_it_is() {
+        let line = Line::plain("short");
+        assert_eq!(fold(line.clone(), 40, 4), [line]);
+    }
+}

@@ -1,0 +1,119 @@
+//! Words with a meaning, and the colours that stand for it. A colour never tells anything that the words do not.
+
+use owo_colors::{OwoColorize, Style as Paint};
+use unicode_width::UnicodeWidthStr;
+
+use super::layout::NO_BREAK;
+
+/// What a piece of text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Words.
+    Plain,
+    /// A heading.
+    Title,
+    /// What is there for those who look for it.
+    Quiet,
+    /// An actor's name.
+    Actor,
+    /// A namespace, by its letter: two processes in the same one have the same colour.
+    Namespace(char),
+    /// A claim that held.
+    Held,
+    /// A claim that did not; an error.
+    Failed,
+    /// A fact that was skipped, an errno: to be noticed, not to be feared.
+    Notice,
+    /// A command to type.
+    Command,
+}
+
+impl Style {
+    fn paint(self) -> Paint {
+        let paint = Paint::new();
+        match self {
+            Style::Plain => paint,
+            Style::Title => paint.bold(),
+            Style::Quiet => paint.dimmed(),
+            Style::Actor => paint.bold(),
+            Style::Namespace(letter) => match (letter as u32).wrapping_sub('A' as u32) % 6 {
+                0 => paint.cyan(),
+                1 => paint.yellow(),
+                2 => paint.magenta(),
+                3 => paint.green(),
+                4 => paint.blue(),
+                _ => paint.red(),
+            },
+            Style::Held => paint.green(),
+            Style::Failed => paint.red().bold(),
+            Style::Notice => paint.yellow(),
+            Style::Command => paint.cyan(),
+        }
+    }
+}
+
+/// A line of styled pieces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line(Vec<(Style, String)>);
+
+impl Line {
+    /// An empty line.
+    pub fn new() -> Self {
+        Line::default()
+    }
+
+    /// A line of plain words.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Line::new().with(Style::Plain, text)
+    }
+
+    /// The line and one piece more.
+    #[must_use]
+    pub fn with(mut self, style: Style, text: impl Into<String>) -> Self {
+        self.push(style, text);
+        self
+    }
+
+    /// Adds a piece.
+    pub fn push(&mut self, style: Style, text: impl Into<String>) {
+        self.0.push((style, text.into()));
+    }
+
+    /// Fills up with blanks to a column.
+    #[must_use]
+    pub fn to_column(mut self, column: usize) -> Self {
+        let missing = column.saturating_sub(self.width());
+        self.push(Style::Plain, " ".repeat(missing));
+        self
+    }
+
+    /// How many columns it takes.
+    pub fn width(&self) -> usize {
+        self.0.iter().map(|(_, text)| text.width()).sum()
+    }
+
+    /// The pieces.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (Style, &str)> {
+        self.0.iter().map(|(style, text)| (*style, text.as_str()))
+    }
+
+    /// The words alone.
+    pub(super) fn text(&self) -> String {
+        self.0.iter().map(|(_, text)| text.as_str()).collect::<String>().trim_end().replace(NO_BREAK, " ")
+    }
+
+    /// Writes the line with its colours, without blanks at its end.
+    pub(super) fn paint(&self, out: &mut String) {
+        let last = self.0.iter().rposition(|(_, text)| !text.trim_end().is_empty());
+        let Some(last) = last else { return };
+        for (index, (style, text)) in self.0.iter().take(last + 1).enumerate() {
+            let text = text.replace(NO_BREAK, " ");
+            let text = if index == last { text.trim_end() } else { &text };
+            if *style == Style::Plain || text.trim().is_empty() {
+                out.push_str(text);
+            } else {
+                out.push_str(&text.style(style.paint()).to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A transcript for reading along: calm, in columns, one idea after the other.
+
+use nix::errno::Errno;
+
+use super::layout::{fold, paragraphs};
+use super::style::{Line, Style};
+use super::{looks, shell};
+use crate::error::errno_name;
+use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Value};
+
+/// Where the actors' names stand.
+pub(super) const INDENT: usize = 2;
+/// Where what they do stands.
+pub(super) const DEEDS: usize = 13;
+/// Where the results of calls stand, if there is room.
+const RESULTS: usize = 44;
+
+/// What was shown last: a blank line stands between different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Head,
+    Step,
+    Words,
+    Call,
+    Look,
+    Claim,
+    Command,
+    Foot,
+}
+
+/// The text form of a transcript.
+#[derive(Debug)]
+pub(super) struct Text {
+    width: usize,
+    last: Kind,
+}
+
+impl Text {
+    pub(super) fn new(width: usize) -> Self {
+        Text { width, last: Kind::Nothing }
+    }
+
+    /// The lines that show one event, with a blank line before them where one belongs.
+    pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
+        let (kind, lines) = self.body(event);
+        let close = match (self.last, kind) {
+            (Kind::Nothing, _) | (Kind::Step, Kind::Words) | (Kind::Look, Kind::Claim) => true,
+            (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look),
+        };
+        self.last = kind;
+        let blank = if close { None } else { Some(Line::new()) };
+        // A line of a look that is too wide is folded like any other; commands are broken as the shell allows.
+        let folded = lines.into_iter().flat_map(|(line, indent)| fold(line, self.width, indent));
+        blank.into_iter().chain(folded).collect()
+    }
+
+    fn body(&self, event: &Event) -> (Kind, Vec<(Line, usize)>) {
+        let flat = |lines: Vec<Line>| lines.into_iter().map(|line| (line, INDENT)).collect();
+        match event {
+            Event::Lesson(opening) => (Kind::Head, flat(self.head(opening))),
+            Event::Step { number, of, title } => (Kind::Step, flat(vec![self.rule(*number, *of, title)])),
+            Event::Said { text } => (Kind::Words, flat(paragraphs(text, self.width, ""))),
+            Event::Called(called) => (Kind::Call, self.call(called)),
+            Event::Saw { actor, look } => {
+                let seen = looks::seen(actor, look, self.width);
+                (Kind::Look, seen.into_iter().map(|line| (line, DEEDS + 4)).collect())
+            }
+            Event::Compared { title, before, after } => (Kind::Look, flat(looks::compared(title, before, after))),
+            Event::Verified { id, claim, held, evidence } => {
+                (Kind::Claim, flat(self.claim(id, claim, *held, evidence)))
+            }
+            Event::Skipped { id, reason, remedy } => (Kind::Claim, flat(self.skipped(id, reason, remedy))),
+            Event::ByHand { command, docker } => (Kind::Command, flat(self.by_hand(command, *docker))),
+            Event::Ended(closing) => (Kind::Foot, flat(self.foot(closing))),
+        }
+    }
+
+    fn head(&self, opening: &Opening) -> Vec<Line> {
+        let title = Line::new()
+            .with(Style::Title, &opening.title)
+            .with(Style::Plain, " · ")
+            .with(Style::Plain, &opening.subtitle);
+        let place = format!("lesson {} of {}", opening.number, opening.of);
+        let mut lines = at_the_right(title, Style::Quiet, &place, self.width);
+        lines.extend(paragraphs(&opening.question, self.width, ""));
+        lines.push(Line::new());
+        let stage = "All of this happens on a stage: new namespaces that play the part of a machine, here called the \
+                     host. What is done to the host is done for real; your own machine does not notice.";
+        lines.extend(paragraphs(stage, self.width, "").into_iter().map(|line| Line::new().with(Style::Quiet, line.text())));
+        lines
+    }
+
+    fn rule(&self, number: usize, of: usize, title: &str) -> Line {
+        let mut rule = Line::new()
+            .with(Style::Quiet, format!("{number}/{of} ── "))
+            .with(Style::Title, title)
+            .with(Style::Plain, " ");
+        let rest = self.width.saturating_sub(rule.width());
+        rule.push(Style::Quiet, "─".repeat(rest));
+        rule
+    }
+
+    fn call(&self, called: &Called) -> Vec<(Line, usize)> {
+        let args: Vec<String> = called.args.iter().map(Value::quoted).collect();
+        let mut line = actor_column(&called.actor);
+        line.push(Style::Plain, format!("{}({})", called.syscall, args.join(", ")));
+        if self.width >= super::USUAL {
+            line = line.to_column(RESULTS);
+        }
+        let mut meaning = called.note.clone();
+        match &called.answer {
+            Answer::Returned(value) => {
+                line.push(Style::Quiet, "\u{a0}=\u{a0}");
+                line = with_value(line, value, true);
+            }
+            Answer::Failed { errno, meaning: known, kernel_said } => {
+                line.push(Style::Quiet, "\u{a0}=\u{a0}");
+                let said = kernel_said.as_ref().map(|said| format!("the kernel says: {said}"));
+                meaning = meaning.or(said).or_else(|| known.clone());
+                let errno = Errno::from_raw(*errno);
+                let name = if meaning.is_some() { format!("{errno:?}") } else { errno_name(errno as i32) };
+                line.push(Style::Notice, format!("-1 {name}"));
+            }
+        }
+        if called.times > 1 {
+            line.push(Style::Plain, format!(" × {}", called.times));
+        }
+        let mut lines = Vec::new();
+        match meaning {
+            Some(note) if line.width() + 3 + note.chars().count() <= self.width => {
+                line.push(Style::Quiet, format!("   {note}"));
+                lines.push((line, DEEDS + 4));
+            }
+            Some(note) => {
+                lines.push((line, DEEDS + 4));
+                lines.push((Line::plain(" ".repeat(DEEDS)).with(Style::Quiet, format!("↳ {note}")), DEEDS + 2));
+            }
+            None => lines.push((line, DEEDS + 4)),
+        }
+        lines
+    }
+
+    fn claim(&self, id: &str, claim: &str, held: bool, evidence: &Evidence) -> Vec<Line> {
+        let (mark, style) = if held { ("✔", Style::Held) } else { ("✘ does not hold here:", Style::Failed) };
+        let claim = Line::plain("  ").with(style, mark).with(Style::Plain, format!(" {claim}"));
+        let mut lines = fold(claim, self.width, 4);
+        if let Some(last) = lines.pop() {
+            lines.extend(at_the_right(last, Style::Quiet, id, self.width));
+        }
+        if !evidence.is_empty() {
+            let mut shown = Line::plain("    ");
+            for (index, value) in evidence.iter().enumerate() {
+                shown.push(Style::Quiet, if index == 0 { "" } else { " " });
+                shown = with_value_quiet(shown, value);
+            }
+            lines.extend(fold(shown, self.width, 4));
+        }
+        lines
+    }
+
+    fn skipped(&self, id: &str, reason: &str, remedy: &str) -> Vec<Line> {
+        let skipped = Line::plain("  ").with(Style::Notice, "○ skipped");
+        let mut lines = at_the_right(skipped, Style::Quiet, id, self.width);
+        lines.extend(paragraphs(reason, self.width, "    "));
+        lines.extend(paragraphs(&format!("what to do: {remedy}"), self.width, "    "));
+        lines
+    }
+
+    fn by_hand(&self, command: &str, docker: bool) -> Vec<Line> {
+        let label = if docker { "  docker:   " } else { "  by hand:  " };
+        let broken = shell::lines(command, self.width.saturating_sub(label.len()));
+        let lines = broken.into_iter().enumerate().map(|(index, part)| {
+            let label = if index == 0 { label } else { "            " };
+            Line::new().with(Style::Quiet, label).with(Style::Command, part)
+        });
+        lines.collect()
+    }
+
+    fn foot(&self, closing: &Closing) -> Vec<Line> {
+        let facts = if closing.held == 1 { "fact" } else { "facts" };
+        let kernel = closing.kernel.as_ref().map(|kernel| format!(" on Linux {kernel}")).unwrap_or_default();
+        let mut line = Line::new().with(Style::Held, format!("{} {facts} held", closing.held)).with(Style::Plain, kernel);
+        if closing.failed > 0 {
+            line.push(Style::Failed, format!(" · {} did not hold", closing.failed));
+        }
+        if closing.skipped > 0 {
+            line.push(Style::Notice, format!(" · {} skipped", closing.skipped));
+        }
+        if closing.left_behind.is_empty() {
+            line.push(Style::Plain, " · nothing left behind");
+        } else {
+            line.push(Style::Failed, format!(" · left behind: {}", closing.left_behind.join(", ")));
+        }
+        let mut lines = vec![line];
+        lines.extend(paragraphs(&format!("read on: {}", manuals(&closing.man)), self.width, ""));
+        if let Some(next) = &closing.next {
+            lines.push(Line::plain("next: ").with(Style::Command, format!("nslearn lesson {next}")));
+        }
+        lines.push(Line::new());
+        lines
+    }
+}
+
+/// Manual pages as one calls them up: `man 7 uts_namespaces`.
+pub(super) fn manuals(pages: &[String]) -> String {
+    let as_typed = |page: &String| match page.strip_suffix(')').and_then(|page| page.split_once('(')) {
+        Some((name, section)) => format!("man {section} {name}").replace(' ', "\u{a0}"),
+        None => page.clone(),
+    };
+    pages.iter().map(as_typed).collect::<Vec<_>>().join(" · ")
+}
+
+/// An actor's name, and blanks up to where its deeds stand.
+pub(super) fn actor_column(actor: &str) -> Line {
+    let mut line = Line::plain(" ".repeat(INDENT)).with(Style::Actor, actor).to_column(DEEDS);
+    if !line.text().is_empty() && line.width() > DEEDS {
+        line.push(Style::Plain, " ");
+    }
+    line
+}
+
+/// Adds a value, with the colour and the letter of a namespace.
+pub(super) fn with_value(mut line: Line, value: &Value, quoted: bool) -> Line {
+    match value {
+        Value::Namespace(id) => {
+            let letter = id.letter.unwrap_or('?');
+            line.push(Style::Namespace(letter), format!("{id} {letter}"));
+        }
+        value if quoted => line.push(Style::Plain, value.quoted()),
+        value => line.push(Style::Plain, value.to_string()),
+    }
+    line
+}
+
+fn with_value_quiet(mut line: Line, value: &Value) -> Line {
+    match value {
+        Value::Namespace(_) => with_value(line, value, false),
+        value => {
+            line.push(Style::Quiet, value.to_string());
+            line
+        }
+    }
+}
+
+/// A line with something at its right end; on a line of its own where there is no room.
+fn at_the_right(line: Line, style: Style, text: &str, width: usize) -> Vec<Line> {
+    let length = text.chars().count();
+    if line.width() + 2 + length <= width {
+        return vec![line.to_column(width - length).with(style, text)];
+    }
+    let below = Line::new().to_column(width.saturating_sub(length)).with(style, text);
+    vec![line, below]
+}

@@ -1,0 +1,133 @@
+//! Whose the stage is: the maps of its user namespace, user_namespaces(7).
+
+use std::fs;
+use std::io;
+
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use crate::error::{Error, Result};
+
+/// The ids that a stage opened by root is made of: nobody's on a machine that has not handed them out itself.
+const NOBODYS: u32 = 200_000;
+/// How many of them there are.
+const COUNT: u32 = 65_536;
+
+/// Who writes the stage's maps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Maps {
+    /// A plain user: the stage itself maps its one id to 0.
+    Own {
+        /// The user's id.
+        uid: u32,
+        /// The user's group.
+        gid: u32,
+    },
+    /// Root: the program maps ids to 0 and up that are nobody's, and the stage drops into them. Never its own: a stage
+    /// whose root is the machine's root could read the shadow file and make real cgroups.
+    Range {
+        /// The first id on the machine.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+}
+
+impl Maps {
+    /// The right ones for whoever runs this program.
+    pub(super) fn choose() -> Result<Maps> {
+        let (uid, gid) = (Uid::effective(), Gid::effective());
+        if !uid.is_root() {
+            return Ok(Maps::Own { uid: uid.as_raw(), gid: gid.as_raw() });
+        }
+        let known = fs::read_to_string("/proc/self/uid_map").map_err(|why| Error::unexpected("/proc/self/uid_map", why))?;
+        choose_for_root(&known)
+            .ok_or_else(|| Error::unexpected("looking for ids for the stage", "root has no id here but the machine's root's"))
+    }
+
+    /// Writes the maps from inside, where that is the stage's own affair.
+    pub(super) fn write_own(&self) -> Result<()> {
+        let Maps::Own { uid, gid } = self else { return Ok(()) };
+        // Before gid_map, or that one is EPERM: else a group that denies its members something could be dropped.
+        write("/proc/self/setgroups", "deny")?;
+        write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
+        write("/proc/self/gid_map", &format!("0 {gid} 1"))
+    }
+
+    /// Writes the maps of the stage's first process from outside, where that is root's affair.
+    pub(super) fn write_for(&self, pid: i32) -> Result<()> {
+        let Maps::Range { first, count } = self else { return Ok(()) };
+        write(&format!("/proc/{pid}/uid_map"), &format!("0 {first} {count}"))?;
+        write(&format!("/proc/{pid}/gid_map"), &format!("0 {first} {count}"))
+    }
+
+    /// Becomes root of the stage, and nobody of the machine.
+    pub(super) fn drop_into(&self) -> Result<()> {
+        if let Maps::Range { .. } = self {
+            // The groups go first: once the ids are dropped, that would need a capability again.
+            let refused = |call: &'static str| move |errno| Error::refused(call, call, errno);
+            setgroups(&[]).map_err(refused("setgroups"))?;
+            let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
+            setresgid(gid, gid, gid).map_err(refused("setresgid"))?;
+            setresuid(uid, uid, uid).map_err(refused("setresuid"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Ids for a stage of root's, from root's own uid_map: the machine's ids 200000 to 265535, or, where a container has
+/// not got those, the highest that there is. `None` if that would be the machine's root.
+fn choose_for_root(uid_map: &str) -> Option<Maps> {
+    let extents = uid_map.lines().filter_map(|line| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (inside, outside) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+        Some((inside, outside, numbers.next()?.ok()?))
+    });
+    let extents: Vec<_> = extents.collect();
+    let holds_all = |&(inside, _, count): &(u32, u32, u32)| {
+        inside <= NOBODYS && u64::from(inside) + u64::from(count) >= u64::from(NOBODYS) + u64::from(COUNT)
+    };
+    if extents.iter().any(holds_all) {
+        return Some(Maps::Range { first: NOBODYS, count: COUNT });
+    }
+    let &(inside, outside, count) = extents.iter().max_by_key(|(inside, ..)| *inside)?;
+    match inside.checked_add(count.checked_sub(1)?)? {
+        // Root of a user namespace with one id is the plain user that made it, unless that was root.
+        0 if outside == 0 => None,
+        0 => Some(Maps::Own { uid: 0, gid: 0 }),
+        highest => Some(Maps::Range { first: highest, count: 1 }),
+    }
+}
+
+/// Writes a map; it must be one write(2).
+fn write(path: &str, map: &str) -> Result<()> {
+    fs::write(path, map).map_err(|error: io::Error| {
+        Error::refused("write", format!("write({path}, {map:?})"), super::process::io_errno(&error))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_of_the_machine_gets_ids_that_are_nobodys() {
+        let whole = "         0          0 4294967295\n";
+        assert_eq!(choose_for_root(whole), Some(Maps::Range { first: 200_000, count: 65_536 }));
+    }
+
+    #[test]
+    fn root_of_a_container_gets_the_highest_id_there_is() {
+        assert_eq!(choose_for_root("0 1000 1\n1 100000 65536\n"), Some(Maps::Range { first: 65_536, count: 1 }));
+    }
+
+    #[test]
+    fn root_of_a_user_namespace_of_a_plain_user_is_that_user() {
+        assert_eq!(choose_for_root("0 1000 1\n"), Some(Maps::Own { uid: 0, gid: 0 }));
+    }
+
+    #[test]
+    fn the_machines_root_is_never_mapped() {
+        assert_eq!(choose_for_root("0 0 1\n"), None);
+        assert_eq!(choose_for_root(""), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! The stage: new namespaces of all eight types that play the part of a machine, and the verbs that lessons speak.
+//!
+//! A lesson is told by the stage's first process, the director; its actors are processes that it has forked. What they
+//! do is real, and stays on the stage: the machine outside does not change, and all is gone when the director is.
+
+mod actor;
+mod channel;
+mod ids;
+mod log;
+mod meaning;
+mod open;
+mod perform;
+mod process;
+mod root;
+mod verbs;
+
+pub use actor::Actor;
+pub use perform::{Outcome, Stopped, perform};
+pub use process::Fd;
+pub use verbs::*;
+
+use std::cell::{Cell, RefCell};
+
+use indexmap::IndexMap;
+
+use self::log::Log;
+use self::process::Process;
+use crate::diagnosis;
+use crate::error::{Error, Result};
+use crate::observe::namespaces;
+use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Value};
+
+/// What a lesson needs of the machine, besides a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// PID namespaces in PID namespaces, with a /proc of their own.
+    NestedPid,
+    /// User namespaces in user namespaces.
+    NestedUser,
+    /// Interfaces that can be set up, and pairs of them: veth(4).
+    Veth,
+    /// Firewall tables: nft(8).
+    Nftables,
+}
+
+/// The director's view of the stage.
+#[derive(Debug)]
+pub struct Stage {
+    host: Actor,
+    log: Log,
+    step: Cell<usize>,
+    steps: Cell<usize>,
+    extras: RefCell<Vec<Actor>>,
+}
+
+impl Stage {
+    fn new(log: Log, process: Process) -> Self {
+        Stage { host: Actor::here("host", process), log, step: Cell::new(0), steps: Cell::new(0), extras: RefCell::default() }
+    }
+
+    /// The actor that plays the machine's first process: PID 1 of the stage.
+    pub fn host(&self) -> &Actor {
+        &self.host
+    }
+
+    /// Says how many steps there will be.
+    pub fn has_steps(&self, steps: usize) {
+        self.steps.set(steps);
+    }
+
+    /// Keeps an actor on the stage until the end, though the story has no more use for it: its process would end as soon
+    /// as nobody could tell it what to do.
+    pub fn keep(&self, actor: Actor) {
+        self.extras.borrow_mut().push(actor);
+    }
+
+    /// Begins the next step.
+    pub fn step(&self, title: &str) {
+        self.step.set(self.step.get() + 1);
+        self.emit(Event::Step { number: self.step.get(), of: self.steps.get(), title: title.to_owned() });
+    }
+
+    /// Tells the reader something: paragraphs, which are filled to the reader's width.
+    pub fn say(&self, text: &str) {
+        self.emit(Event::Said { text: text.trim().to_owned() });
+    }
+
+    /// Shows the shell command that does the same.
+    pub fn by_hand(&self, command: &str) {
+        self.emit(Event::ByHand { command: command.trim().to_owned(), docker: false });
+    }
+
+    /// Shows what a container engine calls the same.
+    pub fn by_hand_with_docker(&self, command: &str) {
+        self.emit(Event::ByHand { command: command.trim().to_owned(), docker: true });
+    }
+
+    /// Tells whether a fact holds, and what shows it.
+    pub fn verify(&self, id: &str, claim: &str, held: bool, evidence: Evidence) {
+        self.emit(Event::Verified { id: id.to_owned(), claim: claim.to_owned(), held, evidence });
+    }
+
+    /// Tells that this machine cannot show these facts, and why.
+    fn skip(&self, facts: &[&str], because: &Error) {
+        let advice = diagnosis::advise(because);
+        for id in facts {
+            self.emit(Event::Skipped { id: (*id).to_owned(), reason: advice.reason.clone(), remedy: advice.remedy.clone() });
+        }
+    }
+
+    /// Tells a part of the story that this machine may be unable to show: if the kernel refuses a call in it that was
+    /// to succeed, the part's facts are skipped, with the reason, and the story goes on.
+    ///
+    /// # Errors
+    /// Whatever else goes wrong.
+    pub fn or_skip(&self, facts: &[&str], part: impl FnOnce() -> Result<()>) -> Result<()> {
+        match part() {
+            Err(error @ Error::Refused { .. }) => {
+                self.skip(facts, &error);
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    /// Shows what an actor saw.
+    pub fn show(&self, actor: &Actor, look: Look) {
+        self.emit(Event::Saw { actor: actor.name().to_owned(), look });
+    }
+
+    /// Shows the same look of several actors before and after.
+    pub fn compare(&self, title: &str, before: IndexMap<String, Value>, after: IndexMap<String, Value>) {
+        self.emit(Event::Compared { title: title.to_owned(), before, after });
+    }
+
+    /// Shows who is in which namespace.
+    ///
+    /// # Errors
+    /// Where an actor is gone.
+    pub fn who_is_where(&self, actors: &[&Actor]) -> Result<()> {
+        let rows: Result<Vec<Membership>> = actors.iter().map(|actor| self.membership(actor)).collect();
+        self.emit(Event::Saw { actor: self.host.name().to_owned(), look: Look::Namespaces(rows?) });
+        Ok(())
+    }
+
+    /// The namespaces that an actor is in, as `ls -l /proc/PID/ns` shows them on the stage.
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub fn membership(&self, actor: &Actor) -> Result<Membership> {
+        let namespaces = namespaces::of(&actor.pid().to_string())
+            .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns", actor.pid()), why))?;
+        Ok(Membership { actor: actor.name().to_owned(), pid: actor.pid(), namespaces })
+    }
+
+    /// The namespace of one type that an actor is in.
+    ///
+    /// # Errors
+    /// Where the actor is gone, or the kernel does not have that type.
+    pub fn namespace_of(&self, actor: &Actor, kind: Kind) -> Result<NamespaceId> {
+        namespaces::read(&format!("{}/ns/{kind}", actor.pid()), kind)
+            .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns/{kind}", actor.pid()), why))
+    }
+
+    fn emit(&self, event: Event) {
+        self.log.event(&event);
+    }
+}

@@ -1,0 +1,165 @@
+//! How a stage comes to be: its first process, in new namespaces of all eight types, safe before the lesson begins.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use super::channel::Channel;
+use super::ids::Maps;
+use super::log::{Line, Log};
+use super::process::Process;
+use super::{Stage, root};
+use crate::error::{Error, Result};
+use crate::observe::namespaces;
+use crate::sys::{self, Forked};
+use crate::transcript::{Kind, NamespaceId};
+
+/// The name of the machine that the stage plays.
+const HOSTNAME: &str = "workshop";
+
+/// The number after which the stage's PID namespace counts on: a host on which nothing else ever ran would give its
+/// first process the number 2, and numbers inside and outside of a container would be hard to tell apart.
+const LAST_PID: &str = "1000";
+
+/// The namespaces that a stage is made of. The user namespace owns all others because clone3(2) makes it first.
+const NEW: i32 = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWCGROUP;
+
+/// Makes a stage, and lets its first process direct: its id on the machine, and the channel on which it tells. The
+/// stage is gone, with all that is on it, as soon as that process is.
+pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
+    let maps = Maps::choose()?;
+    let machine = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
+    let (here, there) = Channel::pair().map_err(|errno| Error::refused("socketpair", "socketpair(AF_UNIX)", errno))?;
+    let (mapped, maps_written) =
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| Error::refused("pipe2", "pipe2()", errno))?;
+    let program = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map_err(|errno| Error::refused("pidfd_open", "pidfd_open(self)", Errno::from_raw(errno.raw_os_error())))?;
+
+    // Time namespaces are the one type that kernels are still built without: all else can be shown all the same.
+    let child = match sys::clone3(NEW | libc::CLONE_NEWTIME) {
+        Err(Errno::EINVAL) => sys::clone3(NEW),
+        child => child,
+    };
+    match child.map_err(|errno| Error::refused("clone3", "clone3(CLONE_NEWUSER | CLONE_NEWNS | …)", errno))? {
+        Forked::Child => {
+            drop((here, maps_written));
+            begin(Log::new(there), &maps, mapped, &program, &machine, direct)
+        }
+        Forked::Parent(pid) => {
+            drop((there, mapped));
+            let written = maps.write_for(pid.as_raw());
+            // Closing it is the sign that the maps stand. If they do not, the stage finds itself without, and ends.
+            drop(maps_written);
+            if let Err(error) = written {
+                let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+                let _ = nix::sys::wait::waitpid(pid, None);
+                return Err(error);
+            }
+            Ok((pid, here))
+        }
+    }
+}
+
+/// The life of the stage's first process. Its end is the end of the stage: every process in its PID namespace goes.
+fn begin(
+    log: Log,
+    maps: &Maps,
+    mapped: OwnedFd,
+    program: &OwnedFd,
+    machine: &[NamespaceId],
+    direct: impl FnOnce(&Stage) -> Result<()>,
+) -> ! {
+    report_panics(&log);
+    match prepare(maps, mapped, program, machine) {
+        Err(error) => log.line(&Line::Failed(error)),
+        Ok(off_the_machine) => {
+            detach_from_the_terminal(&log);
+            Process::take_name("init");
+            let stage = Stage::new(log.clone(), Process::director("host", log.clone(), off_the_machine));
+            log.line(&Line::Ready);
+            match direct(&stage) {
+                Ok(()) => log.line(&Line::Done),
+                Err(error) => log.line(&Line::Failed(error)),
+            }
+        }
+    }
+    sys::exit(0)
+}
+
+/// Makes the new namespaces a safe place to play in. The order matters throughout.
+fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[NamespaceId]) -> Result<Vec<Kind>> {
+    maps.write_own()?;
+    // Ends when the program has written root's maps, and closed its end.
+    let _ = nix::unistd::read(&mapped, &mut [0]);
+    drop(mapped);
+    maps.drop_into()?;
+    // After the change of ids, which makes a process undumpable and its /proc files the machine's root's: actors write
+    // maps of their own there.
+    let _ = prctl::set_dumpable(true);
+    die_with(program)?;
+    let off_the_machine = left_behind(machine)?;
+    root::build()?;
+    nix::unistd::sethostname(HOSTNAME).map_err(|errno| Error::refused("sethostname", "sethostname(\"workshop\")", errno))?;
+    // A kernel without checkpoint and restore has no such file: then the numbers are small, and nothing else differs.
+    let _ = fs::write("/proc/sys/kernel/ns_last_pid", LAST_PID);
+    Ok(off_the_machine)
+}
+
+/// Ends this process as soon as the program is gone, however it goes. After the change of ids, which resets it; and
+/// with a look whether the program is gone already, for whom the signal would come too late.
+fn die_with(program: &OwnedFd) -> Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|errno| Error::refused("prctl", "prctl(PR_SET_PDEATHSIG)", errno))?;
+    let mut gone = [PollFd::new(program.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut gone, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+        sys::exit(1);
+    }
+    Ok(())
+}
+
+/// The types of namespaces of which this process is in another than the program. Anything that a lesson could change
+/// must be among them, or there is no stage.
+fn left_behind(machine: &[NamespaceId]) -> Result<Vec<Kind>> {
+    // Not /proc/self: this proc is the machine's still, and knows this process by its number there.
+    let own = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
+    let off: Vec<Kind> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Time) {
+        if !off.contains(&kind) {
+            let call = format!("a lesson on {kind} namespaces");
+            return Err(Error::OnTheMachine { actor: "the stage".to_owned(), call, kind });
+        }
+    }
+    Ok(off)
+}
+
+/// Lets go of everything that was inherited but the channel: the stage has no terminal, no file and no directory of the
+/// machine's open.
+fn detach_from_the_terminal(log: &Log) {
+    use std::os::fd::AsRawFd;
+    if let Ok(null) = fs::File::options().read(true).write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdin(&null);
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
+    }
+    sys::close_all_but(&mut [0, 1, 2, log.as_fd().as_raw_fd()]);
+}
+
+/// A panic on the stage is told to the program, which has the terminal, and ends the process that it happened in.
+fn report_panics(log: &Log) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        log.line(&Line::Failed(Error::unexpected("a bug in nslearn", panic)));
+        sys::exit(101)
+    }));
+}

@@ -1,0 +1,255 @@
+//! A lesson's performance, as the program sees it: it opens a stage, hears what happens there, and makes sure that
+//! nothing of it stays.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::utsname::uname;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::Pid;
+
+use super::channel::Channel;
+use super::log::Line;
+use super::{Stage, open};
+use crate::diagnosis::{Advice, advise};
+use crate::error::{Error, Result};
+use crate::lesson::{Lesson, Place};
+use crate::observe::processes;
+use crate::transcript::{Closing, Event, Look, Opening, Value};
+
+/// How long a stage may be silent before it counts as hung, in milliseconds.
+const SILENCE: u16 = 30_000;
+
+/// What came of a performance.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Claims that held.
+    pub held: usize,
+    /// Claims that did not.
+    pub failed: usize,
+    /// Facts that this machine could not show.
+    pub skipped: usize,
+}
+
+/// Why a performance stopped before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Stopped {
+    /// There is no stage on this machine; nothing has been told yet.
+    #[error("{0}")]
+    NoStage(Error),
+    /// The lesson met something that it cannot go on after.
+    #[error("{0}")]
+    Midway(Error),
+    /// The audience is gone: its end of the output is closed, or full.
+    #[error("{0}")]
+    Audience(#[from] io::Error),
+}
+
+/// Performs a lesson: every event reaches `show` as it happens.
+///
+/// # Errors
+/// [`Stopped`] says what stopped it. The stage is gone then as well.
+pub fn perform(
+    lesson: &'static Lesson,
+    place: &Place,
+    show: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> std::result::Result<Outcome, Stopped> {
+    let before = Machine::look();
+    let mut house = House::open(|stage| (lesson.play)(stage)).map_err(Stopped::NoStage)?;
+    let mut outcome = Outcome::default();
+    let kernel = kernel();
+    show(Event::Lesson(opening(lesson, place, &kernel)))?;
+    let mut told = BTreeSet::new();
+    let end = loop {
+        match house.next().map_err(Stopped::Midway)? {
+            Line::Ready => {}
+            Line::Event(event) => {
+                outcome.count(&event);
+                if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
+                    told.insert(id.clone());
+                }
+                show(event)?;
+            }
+            Line::Failed(error) => break Err(error),
+            Line::Done => break Ok(()),
+        }
+    };
+    house.close();
+    let mut untold = lesson.facts.iter().filter(|fact| !told.contains(**fact));
+    match end {
+        // This machine cannot do what the lesson is about to show: so it says of each fact that is left.
+        Err(error @ Error::Refused { .. }) => {
+            let advice = advise(&error);
+            for fact in untold {
+                outcome.skipped += 1;
+                let (id, Advice { reason, remedy }) = ((*fact).to_owned(), advice.clone());
+                show(Event::Skipped { id, reason, remedy })?;
+            }
+        }
+        Err(error) => return Err(Stopped::Midway(error)),
+        Ok(()) => {
+            if let Some(fact) = untold.next() {
+                return Err(Stopped::Midway(Error::unexpected(*fact, "the lesson ended without telling of it")));
+            }
+        }
+    }
+    show(Event::Ended(Closing {
+        held: outcome.held,
+        failed: outcome.failed,
+        skipped: outcome.skipped,
+        left_behind: before.left_behind(),
+        kernel: Some(kernel),
+        man: lesson.man.iter().map(ToString::to_string).collect(),
+        next: place.next.map(str::to_owned),
+    }))?;
+    Ok(outcome)
+}
+
+impl Outcome {
+    fn count(&mut self, event: &Event) {
+        match event {
+            Event::Verified { held: true, .. } => self.held += 1,
+            Event::Verified { held: false, .. } => self.failed += 1,
+            Event::Skipped { .. } => self.skipped += 1,
+            _ => {}
+        }
+    }
+}
+
+/// A stage, from outside. Dropping it ends everything on it.
+pub(crate) struct House {
+    init: Option<Pid>,
+    channel: Channel,
+}
+
+impl House {
+    /// Opens a stage; returns once it stands.
+    pub(crate) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+        let (init, channel) = open::open(direct)?;
+        let mut house = House { init: Some(init), channel };
+        match house.next()? {
+            Line::Failed(error) => Err(error),
+            _ => Ok(house),
+        }
+    }
+
+    /// Waits for what the stage says next.
+    fn next(&mut self) -> Result<Line> {
+        let silent = |errno| Error::refused("poll", "poll(the stage)", errno);
+        if !self.channel.ready_within(SILENCE).map_err(silent)? {
+            self.close();
+            return Err(Error::StageLost(format!("it said nothing for {} seconds", SILENCE / 1000)));
+        }
+        let message = self.channel.receive().map_err(|errno| Error::refused("recvmsg", "recvmsg(the stage)", errno))?;
+        let Some(message) = message else {
+            return Err(Error::StageLost(self.close()));
+        };
+        let mut line = serde_json::from_slice(&message.bytes).map_err(|why| Error::unexpected("the stage's words", why))?;
+        if let Line::Event(Event::Saw { look: Look::Pids(pids), .. }) = &mut line {
+            look_through_the_curtain(pids, message.sender);
+        }
+        Ok(line)
+    }
+
+    /// Waits until the stage says that its director is done, or what went wrong.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        loop {
+            match self.next()? {
+                Line::Failed(error) => return Err(error),
+                Line::Done => return Ok(()),
+                Line::Ready | Line::Event(_) => {}
+            }
+        }
+    }
+
+    /// Ends the stage, waits until it is gone, and says how its first process ended.
+    fn close(&mut self) -> String {
+        let Some(init) = self.init.take() else { return "it was closed".to_owned() };
+        // Whatever it is at: SIGKILL from the parent PID namespace is the one signal that no init can ignore.
+        let _ = kill(init, Signal::SIGKILL);
+        match waitpid(init, None) {
+            Ok(WaitStatus::Exited(_, status)) => format!("its first process ended with status {status}"),
+            Ok(WaitStatus::Signaled(_, signal, _)) => format!("its first process was killed by {signal}"),
+            Ok(_) | Err(_) => "its first process is gone".to_owned(),
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Puts in front of an actor's numbers on the stage the one that it has on the machine, which only the program can see:
+/// the kernel tells it with every message of that actor's.
+fn look_through_the_curtain(pids: &mut Vec<Value>, sender: Option<i32>) {
+    let Some(sender) = sender else { return };
+    // From where this /proc looks there may be more levels than the machine's, if the program is in a container.
+    match processes::pids(sender) {
+        Ok(all) if all.len() > pids.len() => {
+            let outer = all.len() - pids.len();
+            pids.splice(0..0, all.into_iter().take(outer).map(Value::MachinePid));
+        }
+        _ => pids.insert(0, Value::MachinePid(sender)),
+    }
+}
+
+/// What a lesson could change on a machine if the stage did not hold.
+struct Machine {
+    hostname: OsString,
+    domainname: OsString,
+    own_mounts: usize,
+}
+
+impl Machine {
+    fn look() -> Self {
+        let names = uname().ok();
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        Machine {
+            hostname: names.as_ref().map(|names| names.nodename().to_owned()).unwrap_or_default(),
+            domainname: names.as_ref().map(|names| names.domainname().to_owned()).unwrap_or_default(),
+            own_mounts: mounts.lines().filter(|line| line.contains(" nslearn ")).count(),
+        }
+    }
+
+    /// What is there now that was not there when this look was taken.
+    fn left_behind(&self) -> Vec<String> {
+        let now = Machine::look();
+        let mut left = Vec::new();
+        if now.hostname != self.hostname {
+            left.push(format!("the hostname is {:?} now", now.hostname));
+        }
+        if now.domainname != self.domainname {
+            left.push(format!("the NIS domain name is {:?} now", now.domainname));
+        }
+        if now.own_mounts != self.own_mounts {
+            left.push("a mount of the stage's".to_owned());
+        }
+        // Orphans of the stage would have come to this process, their nearest subreaper.
+        if waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD) {
+            left.push("a process of the stage's".to_owned());
+        }
+        left
+    }
+}
+
+fn kernel() -> Value {
+    Value::Kernel(uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default())
+}
+
+fn opening(lesson: &Lesson, place: &Place, kernel: &Value) -> Opening {
+    Opening {
+        id: lesson.id.to_owned(),
+        title: lesson.title.to_owned(),
+        subtitle: lesson.subtitle.to_owned(),
+        question: lesson.question.to_owned(),
+        number: place.number,
+        of: place.of,
+        minutes: lesson.minutes,
+        kernel: kernel.clone(),
+    }
+}

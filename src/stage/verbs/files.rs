@@ -1,0 +1,212 @@
+//! Files, roots and mounts: chroot(2), pivot_root(2), mount(2).
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::stat::{Mode, major, minor};
+use nix::unistd;
+
+use crate::error::{Error, Result};
+use crate::stage::process::{Process, io_errno};
+use crate::stage::{Actor, Stage};
+use crate::transcript::{Event, Kind, Look, Value};
+
+impl Actor {
+    /// Makes a directory: mkdir(2).
+    ///
+    /// # Errors
+    /// Those of mkdir(2); `EROFS` outside of the stage's /tmp and /run.
+    pub fn mkdir(&self, path: &str) -> Result<()> {
+        self.perform(path.to_owned(), |me, path| {
+            let made = unistd::mkdir(path.as_str(), Mode::from_bits_truncate(0o755));
+            me.called("mkdir", vec![Value::Name(path)], made)
+        })
+    }
+
+    /// Puts a file with a line of text in place, without a word about it: a stage property.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2).
+    pub fn put(&self, path: &str, text: &str) -> Result<()> {
+        self.perform((path.to_owned(), format!("{text}\n")), |_, (path, text)| {
+            if let Some(directory) = Path::new(&path).parent() {
+                fs::create_dir_all(directory).map_err(|why| Error::unexpected(&path, why))?;
+            }
+            let mut file = File::options().create(true).append(true).open(&path);
+            file.as_mut().map_or_else(
+                |why| Err(Error::unexpected(&path, why)),
+                |file| file.write_all(text.as_bytes()).map_err(|why| Error::unexpected(&path, why)),
+            )
+        })
+    }
+
+    /// Changes the actor's root directory: chroot(2).
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_SYS_CHROOT; `ENOENT` and the like.
+    pub fn chroot(&self, path: &str) -> Result<()> {
+        self.perform(path.to_owned(), |me, path| {
+            me.must_be_off_the_machine(Kind::User, "chroot")?;
+            let changed = unistd::chroot(path.as_str());
+            me.called("chroot", vec![Value::Name(path)], changed)
+        })
+    }
+
+    /// Changes the actor's working directory: chdir(2).
+    ///
+    /// # Errors
+    /// Those of chdir(2).
+    pub fn chdir(&self, path: &str) -> Result<()> {
+        self.perform(path.to_owned(), |me, path| {
+            let changed = unistd::chdir(path.as_str());
+            me.called("chdir", vec![Value::Name(path)], changed)
+        })
+    }
+
+    /// Makes the current directory the root of the actor's mount namespace, with the old root on top of it:
+    /// `pivot_root(".", ".")`, pivot_root(2).
+    ///
+    /// # Errors
+    /// `EINVAL` where the directory is no mount point, or a mount there is shared.
+    pub fn pivot_root(&self) -> Result<()> {
+        self.perform((), |me, ()| {
+            me.must_be_off_the_machine(Kind::Mnt, "pivot_root")?;
+            let pivoted = unistd::pivot_root(".", ".");
+            me.called("pivot_root", vec![Value::Name(".".to_owned()), Value::Name(".".to_owned())], pivoted)
+        })
+    }
+
+    /// Takes what is mounted on top of the current directory off, even while it is in use: umount2(2), `MNT_DETACH`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a mount that came from a more privileged namespace.
+    pub fn umount_detached(&self) -> Result<()> {
+        self.perform((), |me, ()| {
+            me.must_be_off_the_machine(Kind::Mnt, "umount2")?;
+            let done = nix::mount::umount2(".", MntFlags::MNT_DETACH);
+            me.called("umount2", vec![Value::Name(".".to_owned()), Value::from("MNT_DETACH")], done)
+        })
+    }
+
+    /// Keeps later mounts of this mount namespace to itself, and those of others out: mount(2), `MS_PRIVATE`.
+    ///
+    /// # Errors
+    /// Those of mount(2).
+    pub fn mount_private(&self) -> Result<()> {
+        self.mount(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)
+    }
+
+    /// Mounts a proc of the actor's PID namespace: mount(2), proc(5).
+    ///
+    /// # Errors
+    /// `EPERM` where the proc that is there already hides something.
+    pub fn mount_proc(&self, target: &str) -> Result<()> {
+        self.mount(Some("proc"), target, Some("proc"), MsFlags::empty())
+    }
+
+    /// Shows a directory at another place as well: mount(2), `MS_BIND`.
+    ///
+    /// # Errors
+    /// Those of mount(2).
+    pub fn mount_bind(&self, source: &str, target: &str) -> Result<()> {
+        self.mount(Some(source), target, None, MsFlags::MS_BIND)
+    }
+
+    fn mount(&self, source: Option<&str>, target: &str, fstype: Option<&str>, flags: MsFlags) -> Result<()> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let args = (owned(source), target.to_owned(), owned(fstype), flags.bits());
+        self.perform(args, |me, (source, target, fstype, flags)| {
+            me.must_be_off_the_machine(Kind::Mnt, "mount")?;
+            let flags = MsFlags::from_bits_retain(flags);
+            let source_path = source.as_deref();
+            let mounted =
+                nix::mount::mount(source_path, target.as_str(), fstype.as_deref(), flags, None::<&str>);
+            let name = |name: Option<String>| name.map_or_else(|| Value::from("NULL"), Value::Name);
+            let names: Vec<&str> = flags.iter_names().map(|(name, _)| name).collect();
+            let flags = if names.is_empty() { "0".to_owned() } else { names.join(" | ") };
+            me.called("mount", vec![name(source), Value::Name(target), name(fstype), Value::Text(flags)], mounted)
+        })
+    }
+
+    /// The entries of a directory.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub fn entries(&self, path: &str) -> Result<Vec<String>> {
+        self.perform(path.to_owned(), |_, path| {
+            let entries = fs::read_dir(&path).map_err(|why| Error::unexpected(&path, why))?;
+            let mut names: Vec<String> =
+                entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            names.sort();
+            Ok(names)
+        })
+    }
+
+    /// Which directory a path leads to: its inode. stat(2).
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn inode(&self, path: &str) -> Result<Value> {
+        self.perform(path.to_owned(), |me, path| {
+            let number = |part: u64| u32::try_from(part).unwrap_or_default();
+            let inode = fs::metadata(&path).map(|seen| Value::Inode {
+                device: (number(major(seen.dev())), number(minor(seen.dev()))),
+                inode: seen.ino(),
+            });
+            me.called("stat", vec![Value::Name(path)], inode.map_err(|error| io_errno(&error)))
+        })
+    }
+
+    /// Begins to follow a file, as `tail -f` does; see [`Actor::printed_line`].
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub fn begin_tail(&self, path: &str) -> Result<()> {
+        self.begin(path.to_owned(), |me, path| follow(me, &path))?;
+        self.hear()
+    }
+
+    /// Waits for the next line that the actor's program prints, and shows it.
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub fn printed_line(&self) -> Result<String> {
+        self.hear()
+    }
+}
+
+impl Stage {
+    /// Shows the entries of a directory as an actor sees them, and returns them.
+    ///
+    /// # Errors
+    /// As [`Actor::entries`].
+    pub fn ls(&self, actor: &Actor, path: &str) -> Result<Vec<String>> {
+        let entries = actor.entries(path)?;
+        self.show(actor, Look::Directory { path: path.to_owned(), entries: entries.clone() });
+        Ok(entries)
+    }
+}
+
+/// Prints what is in a file, and then what is added to it, line by line, for good.
+fn follow(me: &mut Process, path: &str) -> Result<()> {
+    let lost = |why: nix::errno::Errno| Error::refused("inotify", format!("inotify({path})"), why);
+    let watch = Inotify::init(InitFlags::IN_CLOEXEC).map_err(lost)?;
+    let mut file = File::open(path).map_err(|why| Error::unexpected(path, why))?;
+    watch.add_watch(path, AddWatchFlags::IN_MODIFY).map_err(lost)?;
+    // Only now does a line that is added not go by unseen.
+    me.report(&());
+    loop {
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|why| Error::unexpected(path, why))?;
+        for line in text.lines() {
+            let look = Look::Output { like: format!("tail -f {path}"), lines: vec![line.to_owned()] };
+            me.log.event(&Event::Saw { actor: me.name.clone(), look });
+            me.report(&line);
+        }
+        watch.read_events().map_err(lost)?;
+    }
+}

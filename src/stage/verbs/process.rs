@@ -1,0 +1,196 @@
+//! Processes: fork(2), clone(2), kill(2), wait(2), and their numbers.
+
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sys::signal::{self, Signal};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{self, Pid};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::observe::processes;
+use crate::stage::process::Told;
+use crate::stage::{Actor, Stage};
+use crate::sys;
+use crate::transcript::{Event, Kind, Look, ProcessRow, Value};
+
+/// How a process ended, as its parent learns it from waitpid(2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The process id, as the parent knows it.
+    pub pid: i32,
+    /// The signal that killed it, such as `SIGTERM`; else it exited by itself.
+    pub killed_by: Option<String>,
+}
+
+impl Told for End {
+    fn told(&self) -> Value {
+        match &self.killed_by {
+            Some(signal) => Value::Text(format!("{}, killed by {signal}", self.pid)),
+            None => Value::Text(format!("{}, exited", self.pid)),
+        }
+    }
+}
+
+impl Actor {
+    /// Starts an actor as a child of this one, without a word about it: a stage direction.
+    ///
+    /// # Errors
+    /// Those of fork(2).
+    pub fn start(&self, name: &str) -> Result<Actor> {
+        let (pid, fd) = self.perform_passing(name.to_owned(), None, |me, name| {
+            let pid = me.fork_actor(&name, 0)?;
+            pid.map(Pid::as_raw).map_err(|errno| Error::refused("fork", "fork()", errno))
+        })?;
+        self.child(name, pid, fd)
+    }
+
+    /// Forks a child that plays on under its own name: fork(2).
+    ///
+    /// # Errors
+    /// `ENOMEM` where the PID namespace that the child would be in has lost its PID 1; `ENOSPC` and `EAGAIN` at limits.
+    pub fn fork(&self, name: &str) -> Result<Actor> {
+        let (pid, fd) = self.perform_passing(name.to_owned(), None, |me, name| {
+            let pid = me.fork_actor(&name, 0)?;
+            me.called("fork", vec![], pid).map(Pid::as_raw)
+        })?;
+        self.child(name, pid, fd)
+    }
+
+    fn child(&self, name: &str, pid: i32, fd: Option<OwnedFd>) -> Result<Actor> {
+        Actor::across(name, pid, fd.ok_or_else(|| Error::Gone(name.to_owned()))?)
+    }
+
+    /// The actor's own process id: getpid(2), by the C library.
+    ///
+    /// # Errors
+    /// None.
+    pub fn getpid(&self) -> Result<i32> {
+        self.perform((), |me, ()| me.called("getpid", vec![], Ok(unistd::getpid())).map(Pid::as_raw))
+    }
+
+    /// The actor's own process id by the bare system call, past any cache in the C library.
+    ///
+    /// # Errors
+    /// None.
+    pub fn getpid_syscall(&self) -> Result<i32> {
+        self.perform((), |me, ()| {
+            let pid = Pid::from_raw(sys::getpid_syscall());
+            me.called("syscall", vec![Value::from("SYS_getpid")], Ok(pid)).map(Pid::as_raw)
+        })
+    }
+
+    /// The process id of the actor's parent; 0 where it is outside of the actor's PID namespace: getppid(2).
+    ///
+    /// # Errors
+    /// None.
+    pub fn getppid(&self) -> Result<i32> {
+        self.perform((), |me, ()| me.called("getppid", vec![], Ok(unistd::getppid())).map(Pid::as_raw))
+    }
+
+    /// Sends a signal to the process that this actor knows as `pid`: kill(2).
+    ///
+    /// # Errors
+    /// `ESRCH` where the actor's PID namespace has no such process; `EPERM` where it is not the actor's to signal.
+    pub fn kill(&self, pid: i32, signal: Signal) -> Result<()> {
+        self.perform((pid, signal as i32), |me, (pid, signal)| {
+            me.must_be_off_the_machine(Kind::Pid, "kill")?;
+            let signal = Signal::try_from(signal).map_err(|errno| Error::refused("kill", "kill", errno))?;
+            let args = vec![Value::Pid(pid), Value::from(signal.as_str())];
+            me.called("kill", args, signal::kill(Pid::from_raw(pid), signal))
+        })
+    }
+
+    /// Waits until a child of this actor has ended, and takes its exit status: waitpid(2).
+    ///
+    /// # Errors
+    /// `ECHILD` where it is no child of this actor.
+    pub fn waitpid(&self, pid: i32) -> Result<End> {
+        self.perform(pid, |me, pid| {
+            let end = waitpid(Pid::from_raw(pid), None).map(|status| match status {
+                WaitStatus::Signaled(pid, signal, _) => {
+                    End { pid: pid.as_raw(), killed_by: Some(signal.as_str().to_owned()) }
+                }
+                status => End { pid: status.pid().map_or(pid, Pid::as_raw), killed_by: None },
+            });
+            me.called("waitpid", vec![Value::Pid(pid)], end)
+        })
+    }
+
+    /// Ends this actor's process: _exit(2).
+    ///
+    /// # Errors
+    /// Where it is gone already.
+    pub fn exit(&self) -> Result<()> {
+        let left = self.perform((), |me, ()| {
+            me.called("_exit", vec![Value::Number(0)], Ok(Value::from("?")))?;
+            sys::exit(0)
+        });
+        match left {
+            Ok(()) | Err(Error::Gone(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Nests PID namespaces as deep as the kernel lets this actor: how many, and the errno of the one that was refused.
+    ///
+    /// # Errors
+    /// Where a process of the chain was lost.
+    pub fn nest_pid_namespaces(&self) -> Result<(usize, Option<Errno>)> {
+        let (depth, errno) = self.perform((), |me, ()| {
+            me.must_be_off_the_machine(Kind::Pid, "clone")?;
+            let (depth, errno) =
+                sys::nest_pid_namespaces().map_err(|errno| Error::refused("clone", "clone(CLONE_NEWPID)", errno))?;
+            let flags = || vec![Value::from("CLONE_NEWPID")];
+            me.called_times(depth, "clone", flags(), Ok(Value::from("a level more")), None)?;
+            // The refusal is the answer.
+            let refused: Result<()> = me.called("clone", flags(), Err(errno));
+            Ok((depth, refused.err().and_then(|error| error.errno()).map(|errno| errno as i32)))
+        })?;
+        Ok((depth, errno.map(Errno::from_raw)))
+    }
+
+    /// The processes that the actor's /proc lists.
+    ///
+    /// # Errors
+    /// Where the actor has no /proc.
+    pub fn processes(&self) -> Result<Vec<ProcessRow>> {
+        self.perform((), |_, ()| processes::list().map_err(|why| Error::unexpected("/proc", why)))
+    }
+
+    /// Shows the actor's numbers, and returns those from the outermost PID namespace that its /proc knows to its own:
+    /// `NSpid:` in proc(5). The program puts the machine's number before them.
+    ///
+    /// # Errors
+    /// Where the actor's /proc does not list it.
+    pub fn nspid(&self) -> Result<Vec<i32>> {
+        self.perform((), |me, ()| {
+            let own = std::fs::read_link("/proc/self").ok();
+            let own = own.and_then(|own| own.to_str()?.parse().ok());
+            let own = own.ok_or_else(|| Error::unexpected("/proc/self", "this process is not in there"))?;
+            let pids = processes::pids(own).map_err(|why| Error::unexpected("NSpid", why))?;
+            // By the actor itself, not by the director: the machine's number is that of whoever sends this.
+            let look = Look::Pids(pids.iter().copied().map(Value::Pid).collect());
+            me.log.event(&Event::Saw { actor: me.name.clone(), look });
+            Ok(pids)
+        })
+    }
+}
+
+impl Stage {
+    /// Shows what processes an actor sees, and returns them.
+    ///
+    /// # Errors
+    /// As [`Actor::processes`].
+    pub fn ps(&self, actor: &Actor) -> Result<Vec<ProcessRow>> {
+        let rows = actor.processes()?;
+        self.show(actor, Look::Processes(rows.clone()));
+        Ok(rows)
+    }
+
+    /// Waits until the kernel has ended an actor's process.
+    pub fn wait_until_gone(&self, actor: &Actor) {
+        actor.wait_until_gone();
+    }
+}

@@ -1,0 +1,301 @@
+//! Sockets: tcp(7), unix(7), icmp(7), and the little HTTP that a web server and its client speak.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
+};
+use nix::sys::time::TimeVal;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+
+use crate::error::{Error, Result};
+use crate::observe::sockets;
+use crate::stage::process::{Fd, Process, io_errno};
+use crate::stage::{Actor, Stage};
+use crate::transcript::{Kind, Listener, Look, Value};
+
+/// How long to wait for an answer from the other end of a cable, in seconds.
+const PATIENCE: i64 = 5;
+
+impl Actor {
+    /// Listens on a TCP port of the actor's network namespace: bind(2) and listen(2).
+    ///
+    /// # Errors
+    /// `EADDRINUSE` where somebody listens there already.
+    pub fn listen(&self, port: u16) -> Result<Fd> {
+        self.perform(port, |me, port| {
+            me.must_be_off_the_machine(Kind::Net, "bind")?;
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from);
+            let listener = listener.map_err(|error| io_errno(&error));
+            let bound = listener.as_ref().map(drop).map_err(|errno| *errno);
+            me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], bound)?;
+            match listener {
+                Ok(listener) => Ok(me.keep(listener)),
+                Err(errno) => Err(Error::refused("bind", "bind", errno)),
+            }
+        })
+    }
+
+    /// Connects to a TCP port: connect(2).
+    ///
+    /// # Errors
+    /// `ENETUNREACH` without a route; `ECONNREFUSED` where nobody listens.
+    pub fn connect(&self, address: Ipv4Addr, port: u16) -> Result<()> {
+        self.perform((address, port), |me, (address, port)| {
+            let connected = TcpStream::connect((address, port)).map(drop).map_err(|error| io_errno(&error));
+            me.called("connect", vec![Value::Text(format!("{address}:{port}"))], connected)
+        })
+    }
+
+    /// Begins to answer HTTP requests on a listening socket that the actor holds, for good.
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub fn begin_http_server(&self, listener: Fd, page: &str) -> Result<()> {
+        self.begin((listener, page.to_owned()), |me, (listener, page)| serve(me, listener, &page))?;
+        self.hear()
+    }
+
+    /// Fetches a page, as `curl -s http://ADDRESS/` does, and tells of the connection.
+    ///
+    /// # Errors
+    /// As [`Actor::connect`].
+    pub fn http_get(&self, address: Ipv4Addr) -> Result<Vec<String>> {
+        self.perform(address, |me, address| {
+            let stream = TcpStream::connect((address, 80)).map_err(|error| io_errno(&error));
+            let connected = stream.as_ref().map(drop).map_err(|errno| *errno);
+            me.called("connect", vec![Value::Text(format!("{address}:80"))], connected)?;
+            let stream = stream.map_err(|errno| Error::refused("connect", "connect", errno))?;
+            get(stream, address).map_err(|why| Error::unexpected("GET /", why))
+        })
+    }
+
+    /// Listens on a Unix socket at a path, or, where the name begins with `@`, on an abstract one: unix(7).
+    ///
+    /// # Errors
+    /// `EADDRINUSE` where the name is taken.
+    pub fn listen_unix(&self, name: &str) -> Result<Fd> {
+        self.perform(name.to_owned(), |me, name| {
+            let listener = unix_address(&name).and_then(|address| UnixListener::bind_addr(&address));
+            let listener = listener.map(OwnedFd::from).map_err(|error| io_errno(&error));
+            let bound = listener.as_ref().map(drop).map_err(|errno| *errno);
+            me.called("bind", vec![Value::Text(name)], bound)?;
+            match listener {
+                Ok(listener) => Ok(me.keep(listener)),
+                Err(errno) => Err(Error::refused("bind", "bind", errno)),
+            }
+        })
+    }
+
+    /// Closes a file descriptor that the actor holds, without a word about it: close(2).
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub fn close(&self, fd: Fd) -> Result<()> {
+        self.perform(fd, |me, fd| {
+            me.close(fd);
+            Ok(())
+        })
+    }
+
+    /// Connects to a Unix socket; see [`Actor::listen_unix`].
+    ///
+    /// # Errors
+    /// `ECONNREFUSED` where nobody listens under that name.
+    pub fn connect_unix(&self, name: &str) -> Result<()> {
+        self.perform(name.to_owned(), |me, name| {
+            let connected = unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
+            me.called("connect", vec![Value::Text(name)], connected.map_err(|error| io_errno(&error)))
+        })
+    }
+
+    /// Opens a mailbox at a path: a datagram socket that wants to know who writes (`SO_PASSCRED` in unix(7)).
+    ///
+    /// # Errors
+    /// Those of bind(2).
+    pub fn open_mailbox(&self, path: &str) -> Result<Fd> {
+        self.perform(path.to_owned(), |me, path| {
+            let mailbox = UnixDatagram::bind(&path).map_err(|why| Error::unexpected(&path, why))?;
+            setsockopt(&mailbox, sockopt::PassCred, &true)
+                .map_err(|errno| Error::refused("setsockopt", "setsockopt(SO_PASSCRED)", errno))?;
+            Ok(me.keep(OwnedFd::from(mailbox)))
+        })
+    }
+
+    /// Writes to a mailbox: sendmsg(2). The kernel adds who it is.
+    ///
+    /// # Errors
+    /// Those of connect(2).
+    pub fn write_to_mailbox(&self, path: &str, text: &str) -> Result<()> {
+        self.perform((path.to_owned(), text.to_owned()), |me, (path, text)| {
+            let sent = UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
+            let args = vec![Value::Text(path), Value::Name(text)];
+            me.called("sendmsg", args, sent.map(drop).map_err(|error| io_errno(&error)))
+        })
+    }
+
+    /// Takes a letter out of a mailbox: the sender's process id, as the kernel translated it into this actor's PID
+    /// namespace (`SCM_CREDENTIALS` in unix(7)).
+    ///
+    /// # Errors
+    /// Those of recvmsg(2).
+    pub fn read_mailbox(&self, mailbox: Fd) -> Result<i32> {
+        self.perform(mailbox, |me, mailbox| {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))];
+            let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+            let mut text = [0; 64];
+            let mut parts = [std::io::IoSliceMut::new(&mut text)];
+            recvmsg(me.fd(mailbox)?, &mut parts, &mut ancillary, RecvFlags::empty())
+                .map_err(|errno| Error::unexpected("recvmsg", errno))?;
+            let sender = ancillary.drain().find_map(|message| match message {
+                RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
+                _ => None,
+            });
+            let sender = sender.ok_or_else(|| Error::unexpected("recvmsg", "the letter has no sender"))?;
+            me.called("recvmsg", vec![Value::from("SCM_CREDENTIALS")], Ok(nix::unistd::Pid::from_raw(sender)))?;
+            Ok(sender)
+        })
+    }
+
+    /// Sends an ICMP echo request, and waits for the reply: what ping(8) prints of it. icmp(7).
+    ///
+    /// # Errors
+    /// `ENETUNREACH` without a route; `EAGAIN` where no reply comes within five seconds.
+    pub fn ping(&self, address: Ipv4Addr) -> Result<String> {
+        self.perform(address, |_, address| {
+            echo(address).map_err(|errno| Error::refused("ping", format!("ping({address})"), errno))
+        })
+    }
+
+    /// The TCP sockets that listen in the actor's network namespace.
+    ///
+    /// # Errors
+    /// Where the actor has no /proc.
+    pub fn listeners(&self) -> Result<Vec<Listener>> {
+        self.perform((), |_, ()| sockets::listeners().map_err(|why| Error::unexpected("/proc/net/tcp", why)))
+    }
+}
+
+impl Stage {
+    /// Lets an actor fetch the page of its localhost, and shows what came: what `curl -s localhost` prints.
+    ///
+    /// # Errors
+    /// As [`Actor::http_get`].
+    pub fn curl(&self, actor: &Actor) -> Result<Vec<String>> {
+        let lines = actor.http_get(Ipv4Addr::LOCALHOST)?;
+        self.show(actor, Look::Output { like: "curl -s localhost".to_owned(), lines: lines.clone() });
+        Ok(lines)
+    }
+
+    /// Lets an actor ping an address, and shows the reply.
+    ///
+    /// # Errors
+    /// As [`Actor::ping`].
+    pub fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<String> {
+        let reply = actor.ping(address)?;
+        self.show(actor, Look::Output { like: format!("ping -c 1 {address}"), lines: vec![reply.clone()] });
+        Ok(reply)
+    }
+
+    /// Shows which TCP sockets listen in an actor's network namespace, and returns them.
+    ///
+    /// # Errors
+    /// As [`Actor::listeners`].
+    pub fn ss_tln(&self, actor: &Actor) -> Result<Vec<Listener>> {
+        let rows = actor.listeners()?;
+        self.show(actor, Look::Listeners(rows.clone()));
+        Ok(rows)
+    }
+}
+
+/// The address of a Unix socket: a path, or `@NAME` for an abstract one.
+fn unix_address(name: &str) -> std::io::Result<SocketAddr> {
+    match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name),
+        None => SocketAddr::from_pathname(name),
+    }
+}
+
+/// Answers one request after the other. A client that says nothing sensible is left alone.
+fn serve(me: &mut Process, listener: Fd, page: &str) -> Result<()> {
+    let listener = me.fd(listener)?.try_clone_to_owned().map_err(|why| Error::unexpected("dup", why))?;
+    let listener = TcpListener::from(listener);
+    me.report(&());
+    loop {
+        if let Ok((stream, _)) = listener.accept() {
+            // A client that hangs up halfway is its own affair.
+            let _ = answer(stream, page);
+        }
+    }
+}
+
+fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    // The rest of the request must be read, or closing the connection would cut the answer off.
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    let (status, body) =
+        if request.starts_with("GET / ") { ("200 OK", page) } else { ("404 Not Found", "there is one page: /\n") };
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>> {
+    let patience = Some(Duration::from_secs(PATIENCE.unsigned_abs()));
+    stream.set_read_timeout(patience)?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok(body.lines().map(str::to_owned).collect())
+}
+
+/// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of
+/// the stage has.
+fn echo(address: Ipv4Addr) -> nix::Result<String> {
+    const REQUEST: u8 = 8;
+    const REPLY: u8 = 0;
+    let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE, 0))?;
+    let mut packet = [0_u8; 64];
+    packet[0] = REQUEST;
+    packet[7] = 1;
+    let sum = checksum(&packet).to_be_bytes();
+    packet[2..4].copy_from_slice(&sum);
+    let to = SockaddrIn::from(SocketAddrV4::new(address, 0));
+    sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())?;
+    let mut reply = [0_u8; 128];
+    loop {
+        let length = recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty())?;
+        // The IP header comes along; its length is in its first byte, the time to live in its ninth.
+        let header = usize::from(reply[0] & 0x0f) * 4;
+        if reply[header] == REPLY {
+            return Ok(format!("{} bytes from {address}: icmp_seq=1 ttl={}", length - header, reply[8]));
+        }
+    }
+}
+
+/// The checksum of the Internet's protocols: RFC 1071.
+fn checksum(packet: &[u8]) -> u16 {
+    let words = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let sum: u32 = words.sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_checksum_is_that_of_rfc_1071() {
+        assert_eq!(super::checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
+    }
+}

@@ -1,0 +1,22 @@
+//! What nix and rustix do not cover: the only room with unsafe code. Each function is a thin, safe wrapper around one
+//! system call, named as its manual page.
+#![allow(unsafe_code)]
+
+mod fds;
+mod mount;
+mod process;
+mod script;
+mod uts;
+
+pub use fds::close_all_but;
+pub use mount::mount_setattr_rdonly;
+pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces, unshare_time};
+pub use script::{LENGTH as SCRIPT_LENGTH, Script};
+pub use uts::setdomainname;
+
+use nix::errno::Errno;
+
+/// The result of a system call: -1 becomes the errno.
+fn checked(result: libc::c_long) -> nix::Result<libc::c_long> {
+    if result == -1 { Err(Errno::last()) } else { Ok(result) }
+}

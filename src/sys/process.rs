@@ -1,0 +1,112 @@
+//! Processes: clone3(2) and what a forked child needs.
+
+use std::mem::size_of;
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::checked;
+
+/// Which side of a fork this is.
+#[derive(Debug, Clone, Copy)]
+pub enum Forked {
+    /// The caller; with the child's process id in the caller's PID namespace.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// Makes a child in new namespaces: clone3(2) with `flags` (`CLONE_NEW*`; 0 makes it a plain fork(2)) and SIGCHLD.
+///
+/// This is the bare system call, without the C library's fork handlers: nslearn has one thread and registers none.
+///
+/// # Errors
+/// Those of clone3(2): see the table in DESIGN.md for what they mean on which machine.
+pub fn clone3(flags: libc::c_int) -> nix::Result<Forked> {
+    let mut arguments = libc::clone_args {
+        flags: u64::from(flags.cast_unsigned()),
+        pidfd: 0,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    // SAFETY: the arguments are a clone_args of the size that is passed along and outlive the call. Without CLONE_VM
+    // the child has a copy of the memory and of the stack of this one-threaded process, as after fork(2).
+    let result =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    match i32::try_from(checked(result)?) {
+        Ok(0) => Ok(Forked::Child),
+        Ok(pid) => Ok(Forked::Parent(Pid::from_raw(pid))),
+        Err(_) => Err(Errno::EOVERFLOW),
+    }
+}
+
+/// Ends this process at once: _exit(2). No destructor, no buffer, no handler of the process that it was forked from
+/// runs.
+pub fn exit(status: i32) -> ! {
+    // SAFETY: _exit(2) does not return and touches no memory.
+    unsafe { libc::_exit(status) }
+}
+
+/// The process id by the system call itself, past any cache of the C library: getpid(2).
+pub fn getpid_syscall() -> i32 {
+    // SAFETY: getpid(2) has no arguments and cannot fail.
+    let pid = unsafe { libc::syscall(libc::SYS_getpid) };
+    i32::try_from(pid).unwrap_or_default()
+}
+
+/// Puts the caller's future children in a new time namespace: unshare(2) with CLONE_NEWTIME, which nix lacks.
+///
+/// # Errors
+/// `EINVAL` where the kernel has no time namespaces.
+pub fn unshare_time() -> nix::Result<()> {
+    // SAFETY: unshare(2) touches no memory.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWTIME) };
+    checked(result.into()).map(drop)
+}
+
+/// Nests PID namespaces in each other, each made by the first process of the one before, until the kernel refuses:
+/// how many it made, and the errno of the first that it refused. All are gone when this returns.
+///
+/// # Errors
+/// Those of pipe(2), and `ECHILD` where a process of the chain was killed.
+pub fn nest_pid_namespaces() -> nix::Result<(usize, Errno)> {
+    let mut answer: [libc::c_int; 2] = [0, 0];
+    nest(&mut answer);
+    let depth = usize::try_from(answer[0]).map_err(|_| Errno::ECHILD)?;
+    Ok((depth, Errno::from_raw(answer[1])))
+}
+
+/// One level: a child in a new PID namespace does the next. CLONE_VM and CLONE_VFORK lend it this process's memory
+/// until it is gone, so that 31 levels cost little more than 31 system calls and the answer is simply written.
+fn nest(answer: &mut [libc::c_int; 2]) {
+    const STACK: usize = 16 * 1024;
+    extern "C" fn child(argument: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: `argument` is the `answer` below, which its owner lends out until this child has ended: it is
+        // suspended by CLONE_VFORK meanwhile, so nobody else uses it.
+        let answer = unsafe { &mut *argument.cast::<[libc::c_int; 2]>() };
+        answer[0] += 1;
+        nest(answer);
+        0
+    }
+    let mut stack = vec![0_u8; STACK];
+    let top = stack.as_mut_ptr_range().end;
+    let flags = libc::CLONE_NEWPID | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    // SAFETY: the child runs `child` on a stack of its own, which lives until the child is gone (CLONE_VFORK), and
+    // ends by returning; it calls nothing but this function, whose only effects are on `answer` and the heap that both
+    // share while one of them is suspended.
+    let pid = unsafe { libc::clone(child, top.cast(), flags, std::ptr::from_mut(answer).cast()) };
+    if pid == -1 {
+        answer[1] = Errno::last_raw();
+        return;
+    }
+    let mut status = 0;
+    // SAFETY: `status` outlives the call.
+    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+}

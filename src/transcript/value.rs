@@ -1,0 +1,174 @@
+//! The typed values of a transcript. A value keeps its type until it is shown, so that what is volatile (a
+//! namespace's inode, a MAC address) can be told from what is not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The eight types of namespaces: namespaces(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// Control groups: cgroup_namespaces(7).
+    Cgroup,
+    /// System V IPC and POSIX message queues: ipc_namespaces(7).
+    Ipc,
+    /// Mounts: mount_namespaces(7).
+    Mnt,
+    /// Network stacks: network_namespaces(7).
+    Net,
+    /// Process ids: pid_namespaces(7).
+    Pid,
+    /// The monotonic and boot-time clocks: time_namespaces(7).
+    Time,
+    /// User and group ids and capabilities: user_namespaces(7).
+    User,
+    /// The hostname and the NIS domain name: uts_namespaces(7).
+    Uts,
+}
+
+impl Kind {
+    /// All eight, in the order in which `ls /proc/self/ns` lists them.
+    pub const ALL: [Kind; 8] =
+        [Kind::Cgroup, Kind::Ipc, Kind::Mnt, Kind::Net, Kind::Pid, Kind::Time, Kind::User, Kind::Uts];
+
+    /// The name of its file in `/proc/PID/ns`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Cgroup => "cgroup",
+            Kind::Ipc => "ipc",
+            Kind::Mnt => "mnt",
+            Kind::Net => "net",
+            Kind::Pid => "pid",
+            Kind::Time => "time",
+            Kind::User => "user",
+            Kind::Uts => "uts",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A namespace, by its inode: what `readlink /proc/PID/ns/TYPE` prints.
+#[derive(Debug, Clone, Copy, Eq, Serialize, Deserialize)]
+pub struct NamespaceId {
+    /// Its type.
+    pub kind: Kind,
+    /// Its inode in the kernel's nsfs.
+    pub inode: u64,
+    /// The letter that a reader knows it by; given by [`super::Letters`].
+    pub letter: Option<char>,
+}
+
+impl PartialEq for NamespaceId {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.inode == other.inode
+    }
+}
+
+impl fmt::Display for NamespaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:[{}]", self.kind, self.inode)
+    }
+}
+
+/// The hardware address of a network interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+/// A value in a transcript.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Value {
+    /// Words, flags, paths: shown as they are.
+    Text(String),
+    /// A string that was passed to the kernel or came from it: shown in quotes where it stands for itself.
+    Name(String),
+    /// A number.
+    Number(i64),
+    /// A process id on the stage or in one of its containers.
+    Pid(i32),
+    /// A process id as the machine outside the stage counts: volatile.
+    MachinePid(i32),
+    /// A namespace: volatile.
+    Namespace(NamespaceId),
+    /// The kernel's release: differs from machine to machine.
+    Kernel(String),
+    /// A file or directory, by its device and its inode, as stat(2) tells them: volatile.
+    Inode {
+        /// The device's major and minor number.
+        device: (u32, u32),
+        /// The inode.
+        inode: u64,
+    },
+}
+
+impl Value {
+    /// The value as an argument or a result of a call: strings in quotes, as strace(1) shows them.
+    pub fn quoted(&self) -> String {
+        match self {
+            Value::Name(name) => format!("{name:?}"),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) | Value::Name(text) | Value::Kernel(text) => f.pad(text),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Pid(pid) | Value::MachinePid(pid) => write!(f, "{pid}"),
+            Value::Namespace(id) => write!(f, "{id}"),
+            Value::Inode { device: (major, minor), inode } => write!(f, "inode {inode} of {major}:{minor}"),
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Value::Number(number)
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        Value::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<NamespaceId> for Value {
+    fn from(id: NamespaceId) -> Self {
+        Value::Namespace(id)
+    }
+}
+
+/// What shows that a claim holds: words and values, in reading order.
+pub type Evidence = Vec<Value>;
+
+/// Makes an [`Evidence`] of words and values: `evidence!["before:", name, "after:", other]`.
+#[macro_export]
+macro_rules! evidence {
+    ($($part:expr),* $(,)?) => { vec![$($crate::transcript::Value::from($part.clone())),*] };
+}

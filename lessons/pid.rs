@@ -7,7 +7,7 @@ use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
 use crate::stage::{
-    Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage,
+    Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage,
 };
 use crate::transcript::{Kind, ProcessRow, Value};
 
@@ -226,10 +226,10 @@ fn play(stage: &Stage) -> Result<()> {
     stage.step("Sharing it all the same");
     stage.say(
         "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
-         names and network, and still share the host's PID namespace.",
+         names and message queues, and still share the host's PID namespace.",
     );
     let monitor = host.start("monitor")?;
-    monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET)?;
+    monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
     let hosts_view = host.processes()?;
     let monitors_view = stage.ps(&monitor)?;
     stage.verify(
@@ -238,7 +238,7 @@ fn play(stage: &Stage) -> Result<()> {
         monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
         evidence![monitors_view.len(), "processes, the same that the host lists"],
     );
-    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc --net ps -eo pid,ppid,comm | head -n 4");
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
     stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
 
     stage.step("When PID 1 goes, all go");

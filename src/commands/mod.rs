@@ -8,7 +8,8 @@ mod man;
 mod welcome;
 
 use std::io::{self, Write};
-use std::process::ExitCode;
+
+use nix::errno::Errno;
 
 use crate::cli::{Cli, Command};
 use crate::render;
@@ -25,8 +26,8 @@ mod status {
     pub(super) const PIPE_CLOSED: u8 = 128 + 13;
 }
 
-/// Runs what the command line asks for.
-pub fn run(cli: Cli) -> ExitCode {
+/// Runs what the command line asks for, and says with which status to exit.
+pub fn run(cli: &Cli) -> u8 {
     let result = match &cli.command {
         None => welcome::run(&cli.output),
         Some(Command::List) => list::run(&cli.output),
@@ -35,7 +36,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Completions { shell }) => completions::run(*shell),
         Some(Command::Man) => man::run(),
     };
-    ExitCode::from(result.unwrap_or_else(|error| cannot_show(&error)))
+    result.unwrap_or_else(|error| cannot_show(&error))
+}
+
+/// There is no standard output: says so, and with which status to exit.
+pub fn no_stream(why: Errno) -> u8 {
+    cannot_show(&why.into())
 }
 
 /// Nobody can see what there is to see: a closed pipe is the reader's choice and ends quietly, all else is told.

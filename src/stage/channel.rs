@@ -4,16 +4,16 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt::set_socket_passcred,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt::{Timeout, set_socket_passcred, set_socket_timeout},
 };
 
 /// The longest message.
-const LONGEST: usize = 32 * 1024;
+const LONGEST: usize = 16 * 1024;
 
 /// One end of a pair.
 #[derive(Debug)]
@@ -58,13 +58,14 @@ impl Channel {
 
     /// Waits for a message; `None` once every holder of the other end is gone.
     pub(super) fn receive(&self) -> nix::Result<Option<Message>> {
-        let mut bytes = vec![0; LONGEST];
+        let mut bytes = [0; LONGEST];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let length = loop {
             match recvmsg(&self.0, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                Ok(message) if message.flags.contains(ReturnFlags::TRUNC) => return Err(Errno::EMSGSIZE),
                 result => break result.map_err(errno)?.bytes,
             }
         };
@@ -81,19 +82,12 @@ impl Channel {
         if length == 0 {
             return Ok(None);
         }
-        bytes.truncate(length);
-        Ok(Some(Message { bytes, sender, fd }))
+        Ok(Some(Message { bytes: bytes[..length].to_vec(), sender, fd }))
     }
 
-    /// Whether there is something to receive, or nobody left to send it, within `milliseconds`.
-    pub(super) fn ready_within(&self, milliseconds: u16) -> nix::Result<bool> {
-        let mut waiting = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        loop {
-            match poll(&mut waiting, PollTimeout::from(milliseconds)) {
-                Err(Errno::EINTR) => {}
-                result => return result.map(|ready| ready > 0),
-            }
-        }
+    /// From now on [`Channel::receive`] waits for so long at most, and is `EAGAIN` then.
+    pub(super) fn wait_at_most(&self, time: Duration) -> nix::Result<()> {
+        set_socket_timeout(&self.0, Timeout::Recv, Some(time)).map_err(errno)
     }
 }
 

@@ -34,8 +34,8 @@ impl Log {
     }
 
     /// Tells of an event.
-    pub(super) fn event(&self, event: &Event) {
-        self.line(&Line::Event(event.clone()));
+    pub(super) fn event(&self, event: Event) {
+        self.line(&Line::Event(event));
     }
 
     /// Sends a line. Where nobody listens any more there is no reason to go on living.

@@ -163,6 +163,6 @@ impl Stage {
     }
 
     fn emit(&self, event: Event) {
-        self.log.event(&event);
+        self.log.event(event);
     }
 }

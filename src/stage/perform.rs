@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -13,15 +14,15 @@ use nix::unistd::Pid;
 
 use super::channel::Channel;
 use super::log::Line;
-use super::{Stage, open};
+use super::{Stage, open, root};
 use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
 use crate::lesson::{Lesson, Place};
 use crate::observe::processes;
 use crate::transcript::{Closing, Event, Look, Opening, Value};
 
-/// How long a stage may be silent before it counts as hung, in milliseconds.
-const SILENCE: u16 = 30_000;
+/// How long a stage may be silent before it counts as hung.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What came of a performance.
 #[derive(Debug, Clone, Default)]
@@ -57,8 +58,12 @@ pub fn perform(
     place: &Place,
     show: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> std::result::Result<Outcome, Stopped> {
-    let before = Machine::look();
     let mut house = House::open(|stage| (lesson.play)(stage)).map_err(Stopped::NoStage)?;
+    // While the stage is being built, which takes longer and touches nothing of this.
+    let before = Machine::look();
+    if let Line::Failed(error) = house.next().map_err(Stopped::NoStage)? {
+        return Err(Stopped::NoStage(error));
+    }
     let mut outcome = Outcome::default();
     let kernel = kernel();
     show(Event::Lesson(opening(lesson, place, &kernel)))?;
@@ -126,26 +131,25 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Opens a stage; returns once it stands.
+    /// Begins to open a stage: the first that it says is whether it stands.
     pub(crate) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         let (init, channel) = open::open(direct)?;
-        let mut house = House { init: Some(init), channel };
-        match house.next()? {
-            Line::Failed(error) => Err(error),
-            _ => Ok(house),
-        }
+        let house = House { init: Some(init), channel };
+        let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
+        house.channel.wait_at_most(SILENCE).map_err(refused)?;
+        Ok(house)
     }
 
     /// Waits for what the stage says next.
     fn next(&mut self) -> Result<Line> {
-        let silent = |errno| Error::refused("poll", "poll(the stage)", errno);
-        if !self.channel.ready_within(SILENCE).map_err(silent)? {
-            self.close();
-            return Err(Error::StageLost(format!("it said nothing for {} seconds", SILENCE / 1000)));
-        }
-        let message = self.channel.receive().map_err(|errno| Error::refused("recvmsg", "recvmsg(the stage)", errno))?;
-        let Some(message) = message else {
-            return Err(Error::StageLost(self.close()));
+        let message = match self.channel.receive() {
+            Ok(Some(message)) => message,
+            Ok(None) => return Err(Error::StageLost(self.close())),
+            Err(Errno::EAGAIN) => {
+                self.close();
+                return Err(Error::StageLost(format!("it said nothing for {} seconds", SILENCE.as_secs())));
+            }
+            Err(errno) => return Err(Error::refused("recvmsg", "recvmsg(the stage)", errno)),
         };
         let mut line = serde_json::from_slice(&message.bytes).map_err(|why| Error::unexpected("the stage's words", why))?;
         if let Line::Event(Event::Saw { look: Look::Pids(pids), .. }) = &mut line {
@@ -202,17 +206,14 @@ fn look_through_the_curtain(pids: &mut Vec<Value>, sender: Option<i32>) {
 struct Machine {
     hostname: OsString,
     domainname: OsString,
-    own_mounts: usize,
 }
 
 impl Machine {
     fn look() -> Self {
         let names = uname().ok();
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         Machine {
             hostname: names.as_ref().map(|names| names.nodename().to_owned()).unwrap_or_default(),
             domainname: names.as_ref().map(|names| names.domainname().to_owned()).unwrap_or_default(),
-            own_mounts: mounts.lines().filter(|line| line.contains(" nslearn ")).count(),
         }
     }
 
@@ -226,7 +227,8 @@ impl Machine {
         if now.domainname != self.domainname {
             left.push(format!("the NIS domain name is {:?} now", now.domainname));
         }
-        if now.own_mounts != self.own_mounts {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        if mounts.lines().any(|mount| mount.contains(root::MOUNT_SOURCE)) {
             left.push("a mount of the stage's".to_owned());
         }
         // Orphans of the stage would have come to this process, their nearest subreaper.

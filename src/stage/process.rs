@@ -81,7 +81,7 @@ impl Process {
             },
         };
         let call = written(syscall, &args);
-        self.log.event(&Event::Called(Called {
+        self.log.event(Event::Called(Called {
             actor: self.name.clone(),
             syscall: syscall.to_owned(),
             args,

@@ -11,6 +11,9 @@ use crate::sys;
 /// mount namespace.
 const WORKBENCH: &str = "/tmp";
 
+/// What the stage's own file systems call themselves in /proc/self/mountinfo.
+pub(super) const MOUNT_SOURCE: &str = "nslearn-stage";
+
 /// Gives the stage its root. The caller is the first process in new user, PID and mount namespaces.
 pub(super) fn build() -> Result<()> {
     let none = None::<&str>;
@@ -29,9 +32,9 @@ pub(super) fn build() -> Result<()> {
     let harmless = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     tried("mount(proc)", mount(Some("proc"), "proc", Some("proc"), harmless, none))?;
     let own = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    tried("mount(tmpfs)", mount(Some("nslearn"), "tmp", Some("tmpfs"), own, Some("mode=1777")))?;
+    tried("mount(tmpfs)", mount(Some(MOUNT_SOURCE), "tmp", Some("tmpfs"), own, Some("mode=1777")))?;
     if std::path::Path::new("run").is_dir() {
-        tried("mount(tmpfs)", mount(Some("nslearn"), "run", Some("tmpfs"), own, Some("mode=755")))?;
+        tried("mount(tmpfs)", mount(Some(MOUNT_SOURCE), "run", Some("tmpfs"), own, Some("mode=755")))?;
     }
 
     // With both names the same, the old root ends up on top of the new one, and leaves when it is taken off there.

@@ -2,6 +2,31 @@
 
 use std::os::fd::RawFd;
 
+use nix::errno::Errno;
+
+use super::checked;
+
+/// Makes sure that standard input and standard error are open, on /dev/null if nobody else has opened them: else the
+/// first file or socket that is opened would take their place.
+///
+/// # Errors
+/// `EBADF` where standard output is closed: there is nowhere to show anything.
+pub fn open_standard_streams() -> nix::Result<()> {
+    for fd in [libc::STDIN_FILENO, libc::STDOUT_FILENO, libc::STDERR_FILENO] {
+        // SAFETY: fcntl(2) with F_GETFD touches no memory.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if checked(flags.into()) == Err(Errno::EBADF) {
+            if fd == libc::STDOUT_FILENO {
+                return Err(Errno::EBADF);
+            }
+            // SAFETY: the path is a C string. The lowest free descriptor is `fd`, as those below it are open; it stays
+            // open as long as the process does, and belongs to nobody else.
+            checked(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) }.into())?;
+        }
+    }
+    Ok(())
+}
+
 /// Closes every file descriptor of this process but those in `keep`: close_range(2).
 ///
 /// For a process that was just forked and goes on as somebody else: the descriptors that it closes belong to values in

@@ -2,17 +2,19 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, major, minor};
 use nix::unistd;
 
 use crate::error::{Error, Result};
 use crate::stage::process::{Process, io_errno};
 use crate::stage::{Actor, Stage};
+use crate::sys;
 use crate::transcript::{Event, Kind, Look, Value};
 
 impl Actor {
@@ -193,10 +195,15 @@ impl Stage {
 
 /// Prints what is in a file, and then what is added to it, line by line, for good.
 fn follow(me: &mut Process, path: &str) -> Result<()> {
-    let lost = |why: nix::errno::Errno| Error::refused("inotify", format!("inotify({path})"), why);
-    let watch = Inotify::init(InitFlags::IN_CLOEXEC).map_err(lost)?;
+    let lost = |why: nix::errno::Errno| Error::refused("fcntl", format!("fcntl({path}, F_NOTIFY)"), why);
     let mut file = File::open(path).map_err(|why| Error::unexpected(path, why))?;
-    watch.add_watch(path, AddWatchFlags::IN_MODIFY).map_err(lost)?;
+    let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
+    let directory = File::open(directory).map_err(|why| Error::unexpected(path, why))?;
+    // SIGIO waits in line until it is asked for. inotify(7) would do as well, but the kernel takes ten milliseconds to
+    // let go of it when the process ends, which F_NOTIFY does not.
+    let written = SigSet::from(Signal::SIGIO);
+    written.thread_block().map_err(lost)?;
+    sys::notify_of_writes(directory.as_fd()).map_err(lost)?;
     // Only now does a line that is added not go by unseen.
     me.report(&());
     loop {
@@ -204,9 +211,9 @@ fn follow(me: &mut Process, path: &str) -> Result<()> {
         file.read_to_string(&mut text).map_err(|why| Error::unexpected(path, why))?;
         for line in text.lines() {
             let look = Look::Output { like: format!("tail -f {path}"), lines: vec![line.to_owned()] };
-            me.log.event(&Event::Saw { actor: me.name.clone(), look });
+            me.log.event(Event::Saw { actor: me.name.clone(), look });
             me.report(&line);
         }
-        watch.read_events().map_err(lost)?;
+        written.wait().map_err(lost)?;
     }
 }

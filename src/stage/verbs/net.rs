@@ -18,6 +18,9 @@ use crate::transcript::{Interface, Kind, Look, Route, Value};
 /// The multicast group that hears of every interface that comes, goes or changes: rtnetlink(7).
 const RTNLGRP_LINK: u32 = 1;
 
+/// The number of a cable's end that is made here; the other one gets the first that is free where it is.
+const HERE: u32 = 7;
+
 impl Actor {
     /// Sets an interface up: `ip link set NAME up`.
     ///
@@ -79,6 +82,9 @@ impl Actor {
                     LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(end))),
                 ];
                 let mut link = named(&name);
+                // Not the number that the other end gets: the kernel takes a link to its own number for none, and is
+                // in no hurry then to notice that the cable is plugged in at both ends.
+                link.header.index = HERE;
                 link.attributes.push(LinkAttribute::LinkInfo(info));
                 RouteNetlinkMessage::NewLink(link)
             })

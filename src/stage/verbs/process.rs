@@ -172,7 +172,7 @@ impl Actor {
             let pids = processes::pids(own).map_err(|why| Error::unexpected("NSpid", why))?;
             // By the actor itself, not by the director: the machine's number is that of whoever sends this.
             let look = Look::Pids(pids.iter().copied().map(Value::Pid).collect());
-            me.log.event(&Event::Saw { actor: me.name.clone(), look });
+            me.log.event(Event::Saw { actor: me.name.clone(), look });
             Ok(pids)
         })
     }

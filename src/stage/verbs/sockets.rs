@@ -176,9 +176,9 @@ impl Actor {
     /// The TCP sockets that listen in the actor's network namespace.
     ///
     /// # Errors
-    /// Where the actor has no /proc.
+    /// Where the kernel refuses to tell.
     pub fn listeners(&self) -> Result<Vec<Listener>> {
-        self.perform((), |_, ()| sockets::listeners().map_err(|why| Error::unexpected("/proc/net/tcp", why)))
+        self.perform((), |_, ()| sockets::listeners().map_err(|why| Error::refused("sock_diag", "sock_diag(TCP_LISTEN)", why.errno)))
     }
 }
 

@@ -116,7 +116,9 @@ fn play(stage: &Stage) -> Result<()> {
         same,
         evidence!["not one row differs"],
     );
-    stage.say("Nor can the prisoner make a user namespace from in there: that would be a way to more power than it has.");
+    stage.say(
+        "Nor can the prisoner make a user namespace from in there: that would be a way to more power than it has.",
+    );
     let refused = prisoner.unshare(CLONE_NEWUSER).refusal()?;
     stage.verify(
         "chroot-no-userns",
@@ -207,7 +209,9 @@ fn play(stage: &Stage) -> Result<()> {
         settled == now && now != top,
         evidence!["its root was", settled, "and still is", now],
     );
-    stage.say("This is how container engines change the root: namespaces first, then pivot_root(2), never chroot(2) alone.");
+    stage.say(
+        "This is how container engines change the root: namespaces first, then pivot_root(2), never chroot(2) alone.",
+    );
     stage.by_hand(
         "unshare --user --map-root-user --mount sh -c 'mount --rbind / /mnt; cd /mnt; \
          pivot_root . mnt; umount -l /mnt; ls /'",

@@ -10,8 +10,7 @@ mod uts;
 use crate::lesson::{Lesson, Place};
 
 /// All lessons, in teaching order.
-pub const ALL: [&Lesson; 5] =
-    [&chroot::LESSON, &pid::LESSON, &uts::LESSON, &net::LESSON, &shared_net::LESSON];
+pub const ALL: [&Lesson; 5] = [&chroot::LESSON, &pid::LESSON, &uts::LESSON, &net::LESSON, &shared_net::LESSON];
 
 /// The lesson of this name.
 pub fn find(name: &str) -> Option<&'static Lesson> {

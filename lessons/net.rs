@@ -1,4 +1,4 @@
-//! Network namespaces: a network for each, and a cable between.
+//! Network namespaces: a network each, a cable between.
 
 use std::net::Ipv4Addr;
 
@@ -15,7 +15,7 @@ use crate::transcript::{Interface, Kind};
 pub(super) const LESSON: Lesson = Lesson {
     id: "net",
     title: "Network namespaces",
-    subtitle: "a network for each, and a cable between",
+    subtitle: "a network each, a cable between",
     question: "Two web servers, one machine, both on port 80. How?",
     minutes: 15,
     steps: 8,
@@ -83,7 +83,7 @@ fn play(stage: &Stage) -> Result<()> {
     );
     let right = host.fork("right")?;
     right.unshare(CLONE_NEWNET)?;
-    left.listen(80)?;
+    let listener = left.listen(80)?;
     let second = right.listen(80).refusal()?;
     let third = right.listen(80).refusal()?;
     stage.verify(
@@ -94,6 +94,8 @@ fn play(stage: &Stage) -> Result<()> {
     );
     let left_listens = stage.ss_tln(&left)?;
     let host_listens = stage.ss_tln(host)?;
+    // The kernel lets go of a listener's network late. Closed now, it will not hold up the end of left's.
+    left.close(listener)?;
     stage.say(
         "The same is true of all that makes up a network. Firewall rules: left gets a table of them. Interfaces and \
          routes: in right, lo is still as it was made.",
@@ -155,7 +157,9 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
     stage.or_skip(&["net-veth", "net-interface-one-place"], || {
         host.add_veth("v2", "v1", left)?;
         let here = stage.ip_addr(host)?;
-        stage.say("An interface is always in exactly one namespace. When v2 moves into right, it is gone from the host.");
+        stage.say(
+            "An interface is always in exactly one namespace. When v2 moves into right, it is gone from the host.",
+        );
         host.move_link("v2", right.pid())?;
         let gone = stage.ip_addr(host)?;
         left.add_address("v1", LEFT, 24)?;
@@ -186,15 +190,12 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
         stage.verify(
             "net-interface-one-place",
             "An interface is in exactly one namespace: moved in, it is gone outside; netns 1 moves it back.",
-            has(&here, "v2")
-                && !has(&gone, "v2")
-                && has(&there, "v2")
-                && has(&back, "v2")
-                && !has(&left_behind, "v2"),
+            has(&here, "v2") && !has(&gone, "v2") && has(&there, "v2") && has(&back, "v2") && !has(&left_behind, "v2"),
             evidence!["v2 was on the host, then in right alone, then on the host again"],
         );
         Ok(())
     })?;
+    stage.by_hand(THERE_AND_BACK);
     stage.say(
         "One interface never moves: a network without its loopback would not be one. Older texts have it that \
          ethtool(8) shows which ones those are; today the kernel's refusal says so.",
@@ -206,7 +207,10 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
         refused == Some(Errno::EINVAL),
         evidence![refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
     );
-    stage.by_hand("unshare --user --map-root-user --net unshare --net ip link set lo netns 1 || echo refused");
+    stage.by_hand(
+        "unshare --user --map-root-user --net --pid --fork --mount-proc sh -c \
+         'unshare --net ip link set lo netns 1 || echo refused'",
+    );
     Ok(())
 }
 
@@ -218,6 +222,18 @@ const VETH: &str = "unshare --user --map-root-user --net --mount sh -c '
   ip -n left addr add 10.1.1.1/24 dev v1; ip -n left link set v1 up
   ip -n right addr add 10.1.1.2/24 dev v2
   ip -n right link set v2 up; ip -n right addr show v2'";
+
+/// An end that moves in, and out again; process 1 is the shell, so that netns 1 is where it is.
+const THERE_AND_BACK: &str = "unshare --user --map-root-user --net --mount --pid --fork sh -c '
+  mount -t tmpfs run /run; mount -t proc proc /proc; ip netns add right
+  ip link add v2 type veth peer name v1; ip link set v2 netns right
+  ip link; ip -n right link set v2 netns 1; ip link'";
+
+/// A namespace that ends, and how long its cable outlives it.
+const THE_END: &str = "unshare --user --map-root-user --net --mount sh -c '
+  mount -t tmpfs run /run; ip netns add left
+  ip link add v2 type veth peer name v1 netns left; ip link
+  ip netns del left; while ip link show v2; do :; done'";
 
 /// What crosses network namespaces without a network.
 fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
@@ -265,10 +281,7 @@ fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
         );
         Ok(())
     })?;
-    stage.by_hand(
-        "unshare --user --map-root-user --net --mount sh -c 'mount -t tmpfs run /run; ip netns add left; \
-         ip link add v2 type veth peer name v1 netns left; ip link del v2; ip -n left link'",
-    );
+    stage.by_hand(THE_END);
     Ok(())
 }
 

@@ -6,9 +6,7 @@ use nix::sys::signal::Signal;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
-use crate::stage::{
-    Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage,
-};
+use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage};
 use crate::transcript::{Kind, ProcessRow, Value};
 
 /// The lesson's card.
@@ -55,7 +53,9 @@ fn play(stage: &Stage) -> Result<()> {
     launcher.unshare(CLONE_NEWPID)?;
     let pending = launcher.readlink_ns("pid_for_children").refusal()?;
     let stayed = launcher.note("the launcher is where it was").readlink_ns("pid")?;
-    stage.say("The namespace comes to life with its first process. The launcher forks, and the kernel starts to count anew.");
+    stage.say(
+        "The namespace comes to life with its first process. The launcher forks, and the kernel starts to count anew.",
+    );
     let container = launcher.note("its number as the launcher sees it").fork("container")?;
     let for_children = launcher.readlink_ns("pid_for_children")?;
     stage.verify(
@@ -196,9 +196,7 @@ fn play(stage: &Stage) -> Result<()> {
         before == parent.pid_for_parent() && after == 1 && reaped.pid == orphan.pid_for_parent(),
         evidence!["parent before", Value::Pid(before), "and after", Value::Pid(after)],
     );
-    stage.by_hand(
-        "unshare --user --map-root-user --pid --fork --mount-proc sh -c '(sleep 9 &); ps -eo pid,ppid,comm'",
-    );
+    stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc sh -c '(sleep 9 &); ps -eo pid,ppid,comm'");
 
     stage.step("Down, not up, and not for ever");
     stage.say(
@@ -222,6 +220,7 @@ fn play(stage: &Stage) -> Result<()> {
          bound: 32 levels below the machine's own. One of them is the stage.",
     );
     nesting(stage, host)?;
+    stage.by_hand("unshare --user --map-root-user $(yes 'unshare --pid --fork' | head -n 33) true || echo too deep");
 
     stage.step("Sharing it all the same");
     stage.say(

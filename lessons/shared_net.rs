@@ -52,6 +52,10 @@ fn play(stage: &Stage) -> Result<()> {
     stage.ss_tln(&master)?;
     stage.say("Inside, the page is there:");
     let page = stage.curl(&master)?;
+    stage.by_hand(
+        "unshare --user --map-root-user --net --uts --ipc --pid --fork --mount-proc sh -c \
+         'hostname web; ip link set lo up; ss -tln; ps -eo pid,ppid,comm'",
+    );
     stage.by_hand_with_docker("docker run -d --name web nginx:alpine");
 
     stage.step("A client next door");
@@ -111,7 +115,9 @@ fn play(stage: &Stage) -> Result<()> {
         own(Kind::Pid) && own(Kind::Mnt) && own(Kind::Uts) && !own(Kind::Net) && alone.len() == 1,
         evidence!["same net, other pid, mnt and uts; and it lists only itself"],
     );
-    stage.say("To share a network is to share its ports: the one that the server holds is taken for the client as well.");
+    stage.say(
+        "To share a network is to share its ports: the one that the server holds is taken for the client as well.",
+    );
     let taken = client.listen(80).refusal()?;
     stage.verify(
         "shared-net-port-taken",
@@ -150,7 +156,9 @@ fn play(stage: &Stage) -> Result<()> {
         masters_view == seen,
         evidence!["the master's list is the same, line by line"],
     );
-    stage.say("Nothing was installed in the container: the helper brought its own program. That is what nsenter(1) is for.");
+    stage.say(
+        "Nothing was installed in the container: the helper brought its own program. That is what nsenter(1) is for.",
+    );
     stage.by_hand(
         "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'exec 3</proc/self/ns/pid; \
          unshare --pid --fork nsenter --pid=/proc/self/fd/3 true || unshare --mount ps -eo pid,ppid,comm'",

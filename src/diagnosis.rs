@@ -19,6 +19,9 @@ pub struct Advice {
 
 /// The cause of an error and the way around it.
 pub fn advise(error: &Error) -> Advice {
+    if *error == Error::NoIdsForRoot {
+        return advice(error, "run nslearn as a plain user, or as root of the machine itself");
+    }
     let Error::Refused { syscall, call, errno, .. } = error else {
         return advice(error, "this is not known to happen: please report it, with what `nslearn doctor` prints");
     };
@@ -58,7 +61,10 @@ pub fn advise(error: &Error) -> Advice {
         ),
         _ => advice(
             error,
-            &format!("see the manual page of {} for what it means: man 2 {syscall}", call.split('(').next().unwrap_or(call)),
+            &format!(
+                "see the manual page of {} for what it means: man 2 {syscall}",
+                call.split('(').next().unwrap_or(call)
+            ),
         ),
     }
 }

@@ -24,6 +24,9 @@ pub enum Error {
         /// The kernel's own sentence about it, from netlink.
         kernel_said: Option<String>,
     },
+    /// Root has no ids to give to a stage but its own.
+    #[error("root of this user namespace has no id but the machine's own root, and a stage must not be that")]
+    NoIdsForRoot,
     /// An actor was gone when it was needed.
     #[error("{0} is gone: its process has ended")]
     Gone(String),

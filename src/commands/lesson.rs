@@ -67,14 +67,21 @@ fn choose(wanted: &Lessons) -> Result<Vec<&'static Lesson>, String> {
 
 fn unknown(name: &str) -> String {
     let name: String = name.escape_debug().collect();
-    let mut near: Vec<(f64, &str)> =
-        lessons::ALL.iter().map(|lesson| (strsim::jaro_winkler(&name.to_lowercase(), lesson.id), lesson.id)).collect();
-    near.sort_by(|one, other| other.0.total_cmp(&one.0));
-    let near: Vec<&str> = near.into_iter().filter(|(likeness, _)| *likeness > 0.6).map(|(_, id)| id).take(3).collect();
-    let hint = if near.is_empty() {
-        "'nslearn list' tells which there are".to_owned()
-    } else {
-        format!("did you mean {}? 'nslearn list' tells which there are", near.join(" or "))
-    };
-    format!("nslearn: there is no lesson '{name}'\n  {hint}")
+    let mut near: Vec<(usize, &str)> =
+        lessons::ALL.iter().map(|lesson| (unlikeness(&name.to_lowercase(), lesson.id), lesson.id)).collect();
+    near.sort_by_key(|(unlike, _)| *unlike);
+    let best = near.first().map_or(0, |(unlike, _)| *unlike);
+    let near: Vec<&str> = near.into_iter().filter(|(unlike, _)| *unlike == best).map(|(_, id)| id).collect();
+    format!(
+        "nslearn: there is no lesson '{name}'\n  the nearest: {}; 'nslearn list' tells which there are",
+        near.join(", ")
+    )
+}
+
+/// How many letters one has to change; none at all for the beginning or the end of a lesson's name.
+fn unlikeness(name: &str, id: &str) -> usize {
+    if name.len() > 1 && (id.starts_with(name) || id.ends_with(name)) {
+        return 0;
+    }
+    strsim::damerau_levenshtein(name, id)
 }

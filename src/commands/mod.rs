@@ -10,6 +10,7 @@ mod welcome;
 use std::io::{self, Write};
 
 use nix::errno::Errno;
+use textwrap::Options;
 
 use crate::cli::{Cli, Command};
 use crate::render;
@@ -55,5 +56,7 @@ fn cannot_show(error: &io::Error) -> u8 {
 
 /// Tells something on standard error. If that is closed as well, there is nobody to tell.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(message));
+    let filled: Vec<String> =
+        message.lines().map(|line| textwrap::fill(line, Options::new(80).subsequent_indent("    "))).collect();
+    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(&filled.join("\n")));
 }

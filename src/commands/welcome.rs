@@ -9,7 +9,9 @@ use crate::render::{Line, Printer, Style};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
     let mut lines = vec![
-        Line::new().with(Style::Title, "nslearn").with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:"),
+        Line::new()
+            .with(Style::Title, "nslearn")
+            .with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:"),
         Line::plain("no root, no Docker, no network, nothing left behind, every sentence proven."),
         Line::new(),
     ];

@@ -2,8 +2,8 @@
 //! has them: `NFT_MSG_NEWTABLE`, `NFT_MSG_GETTABLE`, and the two that open and close a batch.
 
 use netlink_packet_core::{
-    DecodeError, NetlinkDeserializable, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable, NLM_F_ACK,
-    NLM_F_CREATE, NLM_F_REQUEST,
+    DecodeError, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable,
 };
 use netlink_sys::protocols::NETLINK_NETFILTER;
 

@@ -1,7 +1,11 @@
 //! Which namespaces a process is in: `/proc/PID/ns` in namespaces(7).
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
+
+use nix::errno::Errno;
+use nix::fcntl::readlinkat;
 
 use crate::transcript::{Kind, NamespaceId};
 
@@ -11,10 +15,7 @@ use crate::transcript::{Kind, NamespaceId};
 /// # Errors
 /// `ENOENT` where there is no such process or no such link; `EACCES` where the process is not the reader's to look at.
 pub fn read(link: &str, kind: Kind) -> io::Result<NamespaceId> {
-    let target = fs::read_link(format!("/proc/{link}"))?;
-    let inode = target.to_str().and_then(|text| text.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
-    let inode = inode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a namespace link"))?;
-    Ok(NamespaceId { kind, inode, letter: None })
+    parse(kind, fs::read_link(format!("/proc/{link}"))?.as_os_str())
 }
 
 /// All namespaces of a process (`self` or a number), one for each type that this kernel has.
@@ -22,16 +23,22 @@ pub fn read(link: &str, kind: Kind) -> io::Result<NamespaceId> {
 /// # Errors
 /// As [`read`]; a type that this kernel does not have is left out.
 pub fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
+    // One walk to the directory for all of them.
+    let directory = File::open(format!("/proc/{process}/ns"))?;
     let mut found = Vec::with_capacity(Kind::ALL.len());
     for kind in Kind::ALL {
-        match read(&format!("{process}/ns/{kind}"), kind) {
-            Ok(id) => found.push(id),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        match readlinkat(&directory, kind.name()) {
+            Ok(target) => found.push(parse(kind, &target)?),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
-    if found.is_empty() {
-        return Err(io::Error::from(io::ErrorKind::NotFound));
-    }
     Ok(found)
+}
+
+/// What such a link says: `uts:[4026531838]`.
+fn parse(kind: Kind, target: &OsStr) -> io::Result<NamespaceId> {
+    let inode = target.to_str().and_then(|text| text.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
+    let inode = inode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a namespace link"))?;
+    Ok(NamespaceId { kind, inode, letter: None })
 }

@@ -18,6 +18,18 @@ pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
     lines
 }
 
+/// Words that stand behind a label, filled to `width`.
+pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line> {
+    let indent = label.width();
+    let lines = textwrap::wrap(words, width.saturating_sub(indent).max(1)).into_iter().enumerate();
+    lines
+        .map(|(index, words)| {
+            let label = if index == 0 { label.to_owned() } else { " ".repeat(indent) };
+            Line::plain(label).with(style, words)
+        })
+        .collect()
+}
+
 /// A blank at which no line is folded; it is printed as any other.
 pub(super) const NO_BREAK: char = '\u{a0}';
 

@@ -79,7 +79,9 @@ fn ip_addr(row: &Interface) -> Vec<String> {
 
 /// A name that somebody else chose, without anything that a terminal would obey.
 fn printable(name: &str) -> String {
-    name.chars().flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }).collect()
+    name.chars()
+        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
+        .collect()
 }
 
 /// The picture that every lesson comes back to: actors across, the types of namespaces down.
@@ -91,8 +93,7 @@ fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
     }
     let mut lines = vec![head];
     for kind in Kind::ALL {
-        let ids: Vec<_> =
-            members.iter().map(|member| member.namespaces.iter().find(|id| id.kind == kind)).collect();
+        let ids: Vec<_> = members.iter().map(|member| member.namespaces.iter().find(|id| id.kind == kind)).collect();
         if ids.iter().all(Option::is_none) {
             continue;
         }

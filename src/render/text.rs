@@ -87,7 +87,9 @@ impl Text {
         lines.push(Line::new());
         let stage = "All of this happens on a stage: new namespaces that play the part of a machine, here called the \
                      host. What is done to the host is done for real; your own machine does not notice.";
-        lines.extend(paragraphs(stage, self.width, "").into_iter().map(|line| Line::new().with(Style::Quiet, line.text())));
+        lines.extend(
+            paragraphs(stage, self.width, "").into_iter().map(|line| Line::new().with(Style::Quiet, line.text())),
+        );
         lines
     }
 
@@ -180,7 +182,8 @@ impl Text {
     fn foot(&self, closing: &Closing) -> Vec<Line> {
         let facts = if closing.held == 1 { "fact" } else { "facts" };
         let kernel = closing.kernel.as_ref().map(|kernel| format!(" on Linux {kernel}")).unwrap_or_default();
-        let mut line = Line::new().with(Style::Held, format!("{} {facts} held", closing.held)).with(Style::Plain, kernel);
+        let mut line =
+            Line::new().with(Style::Held, format!("{} {facts} held", closing.held)).with(Style::Plain, kernel);
         if closing.failed > 0 {
             line.push(Style::Failed, format!(" · {} did not hold", closing.failed));
         }

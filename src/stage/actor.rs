@@ -53,13 +53,7 @@ impl Actor {
         let channel = Channel::from(fd);
         let hello = channel.receive().ok().flatten();
         let pid = hello.and_then(|message| message.sender).ok_or_else(|| Error::Gone(name.to_owned()))?;
-        Ok(Actor {
-            name: name.to_owned(),
-            pid,
-            pid_for_parent,
-            seat: Seat::Across(channel),
-            note: RefCell::default(),
-        })
+        Ok(Actor { name: name.to_owned(), pid, pid_for_parent, seat: Seat::Across(channel), note: RefCell::default() })
     }
 
     /// The actor's name.
@@ -160,12 +154,12 @@ impl Actor {
         F: Fn(&mut Process, A) -> Result<R> + Copy,
     {
         let script = Script::of(move |process: &mut Process, bytes: &[u8]| {
-            let result = serde_json::from_slice(bytes)
-                .map_err(|why| Error::unexpected(&process.name, why))
-                .and_then(|Request { args, note }: Request<A>| {
+            let result = serde_json::from_slice(bytes).map_err(|why| Error::unexpected(&process.name, why)).and_then(
+                |Request { args, note }: Request<A>| {
                     process.note = note;
                     play(process, args)
-                });
+                },
+            );
             serde_json::to_vec(&result).unwrap_or_default()
         });
         let request = Request { args, note: self.note.take() };

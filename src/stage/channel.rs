@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt::{Timeout, set_socket_passcred, set_socket_timeout},
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    sockopt::{Timeout, set_socket_passcred, set_socket_timeout},
 };
 
 /// The longest message.
@@ -33,8 +34,8 @@ pub(super) struct Message {
 impl Channel {
     /// A pair of which the first end learns who sends.
     pub(super) fn pair() -> nix::Result<(Channel, Channel)> {
-        let (mine, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(errno)?;
+        let (mine, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(errno)?;
         // Before anything is sent: the kernel notes the sender's id only where the receiver has asked for it already.
         set_socket_passcred(&mine, true).map_err(errno)?;
         Ok((Channel(mine), Channel(theirs)))

@@ -39,9 +39,9 @@ impl Maps {
         if !uid.is_root() {
             return Ok(Maps::Own { uid: uid.as_raw(), gid: gid.as_raw() });
         }
-        let known = fs::read_to_string("/proc/self/uid_map").map_err(|why| Error::unexpected("/proc/self/uid_map", why))?;
-        choose_for_root(&known)
-            .ok_or_else(|| Error::unexpected("looking for ids for the stage", "root has no id here but the machine's root's"))
+        let known =
+            fs::read_to_string("/proc/self/uid_map").map_err(|why| Error::unexpected("/proc/self/uid_map", why))?;
+        choose_for_root(&known).ok_or(Error::NoIdsForRoot)
     }
 
     /// Writes the maps from inside, where that is the stage's own affair.

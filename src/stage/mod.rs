@@ -10,12 +10,14 @@ mod log;
 mod meaning;
 mod open;
 mod perform;
+mod probe;
 mod process;
 mod root;
 mod verbs;
 
 pub use actor::Actor;
 pub use perform::{Outcome, Stopped, perform};
+pub use probe::{Need, probe};
 pub use process::Fd;
 pub use verbs::*;
 
@@ -30,19 +32,6 @@ use crate::error::{Error, Result};
 use crate::observe::namespaces;
 use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Value};
 
-/// What a lesson needs of the machine, besides a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// PID namespaces in PID namespaces, with a /proc of their own.
-    NestedPid,
-    /// User namespaces in user namespaces.
-    NestedUser,
-    /// Interfaces that can be set up, and pairs of them: veth(4).
-    Veth,
-    /// Firewall tables: nft(8).
-    Nftables,
-}
-
 /// The director's view of the stage.
 #[derive(Debug)]
 pub struct Stage {
@@ -55,7 +44,13 @@ pub struct Stage {
 
 impl Stage {
     fn new(log: Log, process: Process) -> Self {
-        Stage { host: Actor::here("host", process), log, step: Cell::new(0), steps: Cell::new(0), extras: RefCell::default() }
+        Stage {
+            host: Actor::here("host", process),
+            log,
+            step: Cell::new(0),
+            steps: Cell::new(0),
+            extras: RefCell::default(),
+        }
     }
 
     /// The actor that plays the machine's first process: PID 1 of the stage.
@@ -104,7 +99,11 @@ impl Stage {
     fn skip(&self, facts: &[&str], because: &Error) {
         let advice = diagnosis::advise(because);
         for id in facts {
-            self.emit(Event::Skipped { id: (*id).to_owned(), reason: advice.reason.clone(), remedy: advice.remedy.clone() });
+            self.emit(Event::Skipped {
+                id: (*id).to_owned(),
+                reason: advice.reason.clone(),
+                remedy: advice.remedy.clone(),
+            });
         }
     }
 

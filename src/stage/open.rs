@@ -111,7 +111,8 @@ fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[Namespace
     die_with(program)?;
     let off_the_machine = left_behind(machine)?;
     root::build()?;
-    nix::unistd::sethostname(HOSTNAME).map_err(|errno| Error::refused("sethostname", "sethostname(\"workshop\")", errno))?;
+    nix::unistd::sethostname(HOSTNAME)
+        .map_err(|errno| Error::refused("sethostname", "sethostname(\"workshop\")", errno))?;
     // A kernel without checkpoint and restore has no such file: then the numbers are small, and nothing else differs.
     let _ = fs::write("/proc/sys/kernel/ns_last_pid", LAST_PID);
     Ok(off_the_machine)

@@ -58,31 +58,19 @@ pub fn perform(
     place: &Place,
     show: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> std::result::Result<Outcome, Stopped> {
-    let mut house = House::open(|stage| (lesson.play)(stage)).map_err(Stopped::NoStage)?;
-    // While the stage is being built, which takes longer and touches nothing of this.
-    let before = Machine::look();
-    if let Line::Failed(error) = house.next().map_err(Stopped::NoStage)? {
-        return Err(Stopped::NoStage(error));
-    }
+    let mut house = House::open(lesson.play).map_err(Stopped::NoStage)?;
     let mut outcome = Outcome::default();
     let kernel = kernel();
     show(Event::Lesson(opening(lesson, place, &kernel)))?;
     let mut told = BTreeSet::new();
-    let end = loop {
-        match house.next().map_err(Stopped::Midway)? {
-            Line::Ready => {}
-            Line::Event(event) => {
-                outcome.count(&event);
-                if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
-                    told.insert(id.clone());
-                }
-                show(event)?;
-            }
-            Line::Failed(error) => break Err(error),
-            Line::Done => break Ok(()),
+    let end = house.listen(|event| {
+        outcome.count(&event);
+        if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
+            told.insert(id.clone());
         }
-    };
-    house.close();
+        show(event)
+    })?;
+    let left_behind = house.close();
     let mut untold = lesson.facts.iter().filter(|fact| !told.contains(**fact));
     match end {
         // This machine cannot do what the lesson is about to show: so it says of each fact that is left.
@@ -105,7 +93,7 @@ pub fn perform(
         held: outcome.held,
         failed: outcome.failed,
         skipped: outcome.skipped,
-        left_behind: before.left_behind(),
+        left_behind,
         kernel: Some(kernel),
         man: lesson.man.iter().map(ToString::to_string).collect(),
         next: place.next.map(str::to_owned),
@@ -125,52 +113,68 @@ impl Outcome {
 }
 
 /// A stage, from outside. Dropping it ends everything on it.
-pub(crate) struct House {
+pub(super) struct House {
     init: Option<Pid>,
     channel: Channel,
+    before: Machine,
 }
 
 impl House {
-    /// Begins to open a stage: the first that it says is whether it stands.
-    pub(crate) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+    /// Opens a stage and lets its first process direct; returns once it stands.
+    pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         let (init, channel) = open::open(direct)?;
-        let house = House { init: Some(init), channel };
+        // While the stage is being built, which takes longer and touches nothing of this.
+        let mut house = House { init: Some(init), channel, before: Machine::look() };
         let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
         house.channel.wait_at_most(SILENCE).map_err(refused)?;
-        Ok(house)
+        match house.next()? {
+            Line::Failed(error) => Err(error),
+            _ => Ok(house),
+        }
+    }
+
+    /// Hears everything that the stage tells, until its director is done: how that ended.
+    ///
+    /// # Errors
+    /// That of whoever hears.
+    pub(super) fn listen(&mut self, mut hear: impl FnMut(Event) -> io::Result<()>) -> io::Result<Result<()>> {
+        loop {
+            match self.next() {
+                Ok(Line::Event(event)) => hear(event)?,
+                Ok(Line::Ready) => {}
+                Ok(Line::Done) => return Ok(Ok(())),
+                Ok(Line::Failed(error)) | Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 
     /// Waits for what the stage says next.
     fn next(&mut self) -> Result<Line> {
         let message = match self.channel.receive() {
             Ok(Some(message)) => message,
-            Ok(None) => return Err(Error::StageLost(self.close())),
+            Ok(None) => return Err(Error::StageLost(self.end())),
             Err(Errno::EAGAIN) => {
-                self.close();
+                self.end();
                 return Err(Error::StageLost(format!("it said nothing for {} seconds", SILENCE.as_secs())));
             }
             Err(errno) => return Err(Error::refused("recvmsg", "recvmsg(the stage)", errno)),
         };
-        let mut line = serde_json::from_slice(&message.bytes).map_err(|why| Error::unexpected("the stage's words", why))?;
+        let mut line =
+            serde_json::from_slice(&message.bytes).map_err(|why| Error::unexpected("the stage's words", why))?;
         if let Line::Event(Event::Saw { look: Look::Pids(pids), .. }) = &mut line {
             look_through_the_curtain(pids, message.sender);
         }
         Ok(line)
     }
 
-    /// Waits until the stage says that its director is done, or what went wrong.
-    pub(crate) fn wait(mut self) -> Result<()> {
-        loop {
-            match self.next()? {
-                Line::Failed(error) => return Err(error),
-                Line::Done => return Ok(()),
-                Line::Ready | Line::Event(_) => {}
-            }
-        }
+    /// Ends the stage, waits until it is gone, and says what is on the machine now that was not there before.
+    fn close(&mut self) -> Vec<String> {
+        self.end();
+        self.before.left_behind()
     }
 
     /// Ends the stage, waits until it is gone, and says how its first process ended.
-    fn close(&mut self) -> String {
+    fn end(&mut self) -> String {
         let Some(init) = self.init.take() else { return "it was closed".to_owned() };
         // Whatever it is at: SIGKILL from the parent PID namespace is the one signal that no init can ignore.
         let _ = kill(init, Signal::SIGKILL);
@@ -184,7 +188,7 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        self.close();
+        self.end();
     }
 }
 

@@ -54,12 +54,7 @@ impl Process {
     }
 
     /// Tells of a call and passes its result on. `args` are as a reader knows them, not as the kernel takes them.
-    pub(super) fn called<T: Told>(
-        &mut self,
-        syscall: &str,
-        args: Vec<Value>,
-        result: nix::Result<T>,
-    ) -> Result<T> {
+    pub(super) fn called<T: Told>(&mut self, syscall: &str, args: Vec<Value>, result: nix::Result<T>) -> Result<T> {
         self.called_times(1, syscall, args, result, None)
     }
 
@@ -89,12 +84,7 @@ impl Process {
             times,
             note: self.note.take(),
         }));
-        result.map_err(|errno| Error::Refused {
-            syscall: syscall.to_owned(),
-            call,
-            errno: errno as i32,
-            kernel_said,
-        })
+        result.map_err(|errno| Error::Refused { syscall: syscall.to_owned(), call, errno: errno as i32, kernel_said })
     }
 
     /// The guard in front of every call that changes what a namespace of this type holds: it lets nobody through who is

@@ -12,7 +12,7 @@ mod uts;
 pub use fds::{close_all_but, open_standard_streams};
 pub use mount::mount_setattr_rdonly;
 pub use notify::notify_of_writes;
-pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces, unshare_time};
+pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces};
 pub use script::{LENGTH as SCRIPT_LENGTH, Script};
 pub use uts::setdomainname;
 

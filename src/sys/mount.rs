@@ -10,8 +10,7 @@ use super::checked;
 /// # Errors
 /// `ENOSYS` before Linux 5.12.
 pub fn mount_setattr_rdonly() -> nix::Result<()> {
-    let attributes =
-        libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let attributes = libc::mount_attr { attr_set: libc::MOUNT_ATTR_RDONLY, attr_clr: 0, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_RECURSIVE;
     // SAFETY: the path is a C string, and the attributes are a mount_attr of the size that is passed along; both
     // outlive the call.

@@ -38,8 +38,7 @@ pub fn clone3(flags: libc::c_int) -> nix::Result<Forked> {
     };
     // SAFETY: the arguments are a clone_args of the size that is passed along and outlive the call. Without CLONE_VM
     // the child has a copy of the memory and of the stack of this one-threaded process, as after fork(2).
-    let result =
-        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     match i32::try_from(checked(result)?) {
         Ok(0) => Ok(Forked::Child),
         Ok(pid) => Ok(Forked::Parent(Pid::from_raw(pid))),
@@ -59,16 +58,6 @@ pub fn getpid_syscall() -> i32 {
     // SAFETY: getpid(2) has no arguments and cannot fail.
     let pid = unsafe { libc::syscall(libc::SYS_getpid) };
     i32::try_from(pid).unwrap_or_default()
-}
-
-/// Puts the caller's future children in a new time namespace: unshare(2) with CLONE_NEWTIME, which nix lacks.
-///
-/// # Errors
-/// `EINVAL` where the kernel has no time namespaces.
-pub fn unshare_time() -> nix::Result<()> {
-    // SAFETY: unshare(2) touches no memory.
-    let result = unsafe { libc::unshare(libc::CLONE_NEWTIME) };
-    checked(result.into()).map(drop)
 }
 
 /// Nests PID namespaces in each other, each made by the first process of the one before, until the kernel refuses:

@@ -125,8 +125,7 @@ impl Actor {
             me.must_be_off_the_machine(Kind::Mnt, "mount")?;
             let flags = MsFlags::from_bits_retain(flags);
             let source_path = source.as_deref();
-            let mounted =
-                nix::mount::mount(source_path, target.as_str(), fstype.as_deref(), flags, None::<&str>);
+            let mounted = nix::mount::mount(source_path, target.as_str(), fstype.as_deref(), flags, None::<&str>);
             let name = |name: Option<String>| name.map_or_else(|| Value::from("NULL"), Value::Name);
             let names: Vec<&str> = flags.iter_names().map(|(name, _)| name).collect();
             let flags = if names.is_empty() { "0".to_owned() } else { names.join(" | ") };

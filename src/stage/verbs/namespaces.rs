@@ -52,8 +52,7 @@ impl std::fmt::Display for Flags {
             (CLONE_NEWNET, "CLONE_NEWNET"),
             (CLONE_NEWCGROUP, "CLONE_NEWCGROUP"),
         ];
-        let set: Vec<&str> =
-            names.iter().filter(|(flag, _)| self.0 & flag.0 != 0).map(|(_, name)| *name).collect();
+        let set: Vec<&str> = names.iter().filter(|(flag, _)| self.0 & flag.0 != 0).map(|(_, name)| *name).collect();
         f.write_str(&set.join(" | "))
     }
 }
@@ -99,11 +98,11 @@ impl Actor {
     /// # Errors
     /// As [`Actor::setns`]; `ESRCH` where the other one has ended.
     pub fn join(&self, other: &Actor, flags: Flags) -> Result<()> {
-        let pidfd = Pid::from_raw(other.pid()).ok_or(rustix::io::Errno::SRCH).and_then(|pid| {
-            pidfd_open(pid, PidfdFlags::empty())
-        });
-        let pidfd = pidfd
-            .map_err(|errno| Error::refused("pidfd_open", "pidfd_open", Errno::from_raw(errno.raw_os_error())))?;
+        let pidfd = Pid::from_raw(other.pid())
+            .ok_or(rustix::io::Errno::SRCH)
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let pidfd =
+            pidfd.map_err(|errno| Error::refused("pidfd_open", "pidfd_open", Errno::from_raw(errno.raw_os_error())))?;
         let args = (other.name().to_owned(), flags);
         let joined = self.perform_passing(args, Some(pidfd.as_fd()), |me, (other, flags)| {
             let pidfd = me.received.take().ok_or_else(|| Error::Gone(other.clone()))?;

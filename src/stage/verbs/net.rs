@@ -45,17 +45,14 @@ impl Actor {
     pub fn add_address(&self, name: &str, address: Ipv4Addr, prefix: u8) -> Result<()> {
         self.perform((name.to_owned(), address, prefix), |me, (name, address, prefix)| {
             let index = index_of(&name)?;
-            let args = vec![
-                Value::from("RTM_NEWADDR"),
-                Value::Name(name),
-                Value::Text(format!("{address}/{prefix}")),
-            ];
+            let args = vec![Value::from("RTM_NEWADDR"), Value::Name(name), Value::Text(format!("{address}/{prefix}"))];
             configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || {
                 let mut message = AddressMessage::default();
                 message.header.family = AddressFamily::Inet;
                 message.header.prefix_len = prefix;
                 message.header.index = index;
-                message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
+                message.attributes =
+                    vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
                 RouteNetlinkMessage::NewAddress(message)
             })
         })
@@ -77,10 +74,7 @@ impl Actor {
             configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || {
                 let mut end = named(&peer);
                 end.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));
-                let info = vec![
-                    LinkInfo::Kind(InfoKind::Veth),
-                    LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(end))),
-                ];
+                let info = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(end)))];
                 let mut link = named(&name);
                 // Not the number that the other end gets: the kernel takes a link to its own number for none, and is
                 // in no hurry then to notice that the cable is plugged in at both ends.
@@ -98,11 +92,7 @@ impl Actor {
     /// `EINVAL` for an interface that cannot be moved; `EPERM` without CAP_NET_ADMIN in either namespace.
     pub fn move_link(&self, name: &str, pid: i32) -> Result<()> {
         self.perform((name.to_owned(), pid), |me, (name, pid)| {
-            let args = vec![
-                Value::from("RTM_SETLINK"),
-                Value::Name(name.clone()),
-                Value::Text(format!("netns {pid}")),
-            ];
+            let args = vec![Value::from("RTM_SETLINK"), Value::Name(name.clone()), Value::Text(format!("netns {pid}"))];
             configure(me, args, 0, move || {
                 let mut link = named(&name);
                 link.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));

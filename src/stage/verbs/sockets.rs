@@ -178,7 +178,9 @@ impl Actor {
     /// # Errors
     /// Where the kernel refuses to tell.
     pub fn listeners(&self) -> Result<Vec<Listener>> {
-        self.perform((), |_, ()| sockets::listeners().map_err(|why| Error::refused("sock_diag", "sock_diag(TCP_LISTEN)", why.errno)))
+        self.perform((), |_, ()| {
+            sockets::listeners().map_err(|why| Error::refused("sock_diag", "sock_diag(TCP_LISTEN)", why.errno))
+        })
     }
 }
 
@@ -286,7 +288,8 @@ fn echo(address: Ipv4Addr) -> nix::Result<String> {
 
 /// The checksum of the Internet's protocols: RFC 1071.
 fn checksum(packet: &[u8]) -> u16 {
-    let words = packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
+    let words =
+        packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(u16::MAX)

@@ -7,8 +7,8 @@ use nix::sys::utsname::uname;
 use nix::unistd;
 
 use crate::error::Result;
-use crate::stage::{Actor, Stage};
 use crate::stage::process::io_errno;
+use crate::stage::{Actor, Stage};
 use crate::sys;
 use crate::transcript::{Kind, Value};
 

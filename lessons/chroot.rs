@@ -43,8 +43,9 @@ fn play(stage: &Stage) -> Result<()> {
 
     stage.step("A jail is built");
     stage.say(
-        "chroot(2) has been the way to lock a program up since 1979: it makes a directory the root of everything that \
-         the process can name. The host prepares such a directory, with a /proc in it, as most programs want one.",
+        "chroot(2) is decades older than namespaces, and was the first thing that people locked programs up with: it \
+         makes a directory the root of everything that the process can name. The host prepares such a directory, with \
+         a /proc in it, as most programs want one.",
     );
     host.put(&format!("{JAIL}/etc/motd"), "welcome to the jail")?;
     host.mkdir(&format!("{JAIL}/proc"))?;
@@ -54,7 +55,7 @@ fn play(stage: &Stage) -> Result<()> {
     prisoner.note("or it would still stand outside").chdir("/")?;
     stage.ls(host, "/tmp")?;
     stage.ls(&prisoner, "/")?;
-    stage.say("So far it works. No path leads out of the jail, and the host's files are out of reach.");
+    stage.say("So far, so good: no name that the prisoner can say stands for a file outside of the jail.");
     stage.by_hand("unshare --user --map-root-user chroot / sh -c 'ls /'");
 
     stage.step("It sees the host's processes");
@@ -117,7 +118,8 @@ fn play(stage: &Stage) -> Result<()> {
         evidence!["not one row differs"],
     );
     stage.say(
-        "Nor can the prisoner make a user namespace from in there: that would be a way to more power than it has.",
+        "One thing is forbidden in there. A user namespace would hand everybody the capability to break out of the \
+         chroot, so the kernel makes none for a process that is inside of one.",
     );
     let refused = prisoner.unshare(CLONE_NEWUSER).refusal()?;
     stage.verify(

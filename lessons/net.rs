@@ -55,11 +55,14 @@ fn play(stage: &Stage) -> Result<()> {
     let fresh = stage.ip_addr(&left)?;
     let routes = stage.ip_route(&left)?;
     let unreachable = left.connect(Ipv4Addr::LOCALHOST, 80).refusal()?;
+    // Where old tunnel modules are loaded, the kernel puts a `sit0` or `tunl0` into each namespace: it leads nowhere.
+    let others: Vec<&str> = fresh.iter().map(|row| row.name.as_str()).filter(|name| *name != "lo").collect();
+    let only = if others.is_empty() { "only lo".to_owned() } else { format!("only lo and {}", others.join(", ")) };
     stage.verify(
         "net-fresh-lo-down",
-        "A new network namespace has only lo, which is down, and no routes.",
-        fresh.iter().any(|row| row.name == "lo") && none_up(&fresh) && routes.is_empty() && no_ethernet(&fresh),
-        evidence![fresh.len(), "interface,", routes.len(), "routes"],
+        &format!("A new network namespace has {only}, which is down, and no routes."),
+        fresh.len() == others.len() + 1 && none_up(&fresh) && no_ethernet(&fresh) && routes.is_empty(),
+        evidence![fresh.len(), "interface, down;", routes.len(), "routes"],
     );
     stage.by_hand("unshare --user --map-root-user --net ip addr");
 
@@ -198,7 +201,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
     stage.by_hand(THERE_AND_BACK);
     stage.say(
         "One interface never moves: a network without its loopback would not be one. Older texts have it that \
-         ethtool(8) shows which ones those are; today the kernel's refusal says so.",
+         ethtool(8) shows which ones those are. It no longer does; but one can ask the kernel by trying.",
     );
     let refused = left.move_link("lo", host.pid()).refusal()?;
     stage.verify(
@@ -293,7 +296,7 @@ fn none_up(interfaces: &[Interface]) -> bool {
     !interfaces.iter().any(Interface::is_up)
 }
 
-/// Nothing that leads anywhere: where old tunnel modules are loaded, each namespace gets a `sit0` or `tunl0` of its own.
+/// Nothing that could lead to another machine.
 fn no_ethernet(interfaces: &[Interface]) -> bool {
     !interfaces.iter().any(|row| row.flags.iter().any(|flag| flag == "BROADCAST"))
 }

@@ -127,7 +127,7 @@ fn play(stage: &Stage) -> Result<()> {
 
     stage.step("The stale /proc");
     stage.say(
-        "ps(1) asks no system call for the processes: it reads /proc. And /proc is a mount, made by the host, that \
+        "No system call lists processes: ps(1) reads /proc. And /proc is a mount, made by the host, that \
          shows the PID namespace of whoever mounted it. So the container still sees everybody.",
     );
     let stale = stage.ps(&container)?;
@@ -178,8 +178,8 @@ fn play(stage: &Stage) -> Result<()> {
 
     stage.step("Orphans come to PID 1");
     stage.say(
-        "When a process ends, its children get a new parent: the PID 1 of their namespace, not that of the machine. \
-         It has to wait for them in its turn, or they stay as zombies. This is why a container's first program \
+        "When a process ends, its children get a new parent: the PID 1 of their namespace, not that of the machine \
+         (unless a process in between has asked for them). It has to wait for them in its turn, or they stay as zombies. This is why a container's first program \
          matters, and why docker has --init.",
     );
     let parent = container.fork("parent")?;

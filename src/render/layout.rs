@@ -11,7 +11,7 @@ pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
         if !lines.is_empty() {
             lines.push(Line::new());
         }
-        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = paragraph.split([' ', '\n']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
         let options = textwrap::Options::new(width).initial_indent(indent).subsequent_indent(indent);
         lines.extend(textwrap::wrap(&words, options).into_iter().map(Line::plain));
     }

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use super::USUAL;
 use super::style::{Line, Style};
 use super::text::{DEEDS, INDENT, actor_column, with_value};
 use crate::transcript::{Interface, Kind, Look, MacAddress, Membership, ProcessRow, Value};
@@ -109,7 +110,7 @@ fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
             };
         }
         if ids.windows(2).any(|pair| pair[0] != pair[1]) {
-            line.push(Style::Notice, "◀ differs");
+            line.push(Style::Notice, if width < USUAL { "◀" } else { "◀ differs" });
         }
         lines.push(line);
     }
@@ -124,23 +125,27 @@ fn pad(line: Line, cell: usize) -> Line {
 }
 
 /// A look before and after, side by side.
-pub(super) fn compared(title: &str, before: &IndexMap<String, Value>, after: &IndexMap<String, Value>) -> Vec<Line> {
-    const CELL: usize = 18;
-    let mut lines = vec![
-        Line::plain(" ".repeat(INDENT))
-            .with(Style::Quiet, title)
-            .to_column(DEEDS + 5)
-            .with(Style::Quiet, format!("{:<CELL$}{}", "before", "after")),
-    ];
+pub(super) fn compared(
+    title: &str,
+    before: &IndexMap<String, Value>,
+    after: &IndexMap<String, Value>,
+    width: usize,
+) -> Vec<Line> {
+    const MARK: &str = "◀ changed";
+    let names = if width < USUAL { DEEDS } else { DEEDS + 5 };
+    let cell = if width < USUAL { (width - names - 2) / 2 } else { 18 };
+    let head = Line::plain(" ".repeat(INDENT)).with(Style::Quiet, title).to_column(names);
+    let mut lines = vec![head.with(Style::Quiet, format!("{:<cell$}after", "before"))];
     for (actor, now) in after {
         let was = before.get(actor);
-        let mut line = actor_column(actor).to_column(DEEDS + 5);
+        let mut line = actor_column(actor).to_column(names);
         if let Some(was) = was {
             line = with_value(line, was, false);
         }
-        line = with_value(line.to_column(DEEDS + 5 + CELL), now, false);
+        line = with_value(line.to_column(names + cell), now, false);
         if was != Some(now) {
-            line = line.to_column(DEEDS + 5 + 2 * CELL).with(Style::Notice, "◀ changed");
+            let mark = if width < USUAL { "◀" } else { MARK };
+            line = line.to_column((names + 2 * cell).min(width - 1)).with(Style::Notice, mark);
         }
         lines.push(line);
     }

@@ -29,25 +29,25 @@ pub enum Style {
 }
 
 impl Style {
+    /// Green, yellow and red are kept for what held, what to notice and what failed; namespaces have the others.
     fn paint(self) -> Paint {
         let paint = Paint::new();
         match self {
             Style::Plain => paint,
             Style::Title => paint.bold(),
             Style::Quiet => paint.dimmed(),
-            Style::Actor => paint.bold(),
+            Style::Actor | Style::Command => paint.bold(),
             Style::Namespace(letter) => match (letter as u32).wrapping_sub('A' as u32) % 6 {
                 0 => paint.cyan(),
-                1 => paint.yellow(),
-                2 => paint.magenta(),
-                3 => paint.green(),
-                4 => paint.blue(),
-                _ => paint.red(),
+                1 => paint.magenta(),
+                2 => paint.bright_blue(),
+                3 => paint.bright_cyan(),
+                4 => paint.bright_magenta(),
+                _ => paint.blue(),
             },
             Style::Held => paint.green(),
             Style::Failed => paint.red().bold(),
             Style::Notice => paint.yellow(),
-            Style::Command => paint.cyan(),
         }
     }
 }

@@ -66,7 +66,9 @@ impl Text {
                 let seen = looks::seen(actor, look, self.width);
                 (Kind::Look, seen.into_iter().map(|line| (line, DEEDS + 4)).collect())
             }
-            Event::Compared { title, before, after } => (Kind::Look, flat(looks::compared(title, before, after))),
+            Event::Compared { title, before, after } => {
+                (Kind::Look, flat(looks::compared(title, before, after, self.width)))
+            }
             Event::Verified { id, claim, held, evidence } => {
                 (Kind::Claim, flat(self.claim(id, claim, *held, evidence)))
             }

@@ -109,6 +109,8 @@ fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[Namespace
     // maps of their own there.
     let _ = prctl::set_dumpable(true);
     die_with(program)?;
+    // No program is ever started on the stage, so none can win privileges by its file's mode.
+    let _ = prctl::set_no_new_privs();
     let off_the_machine = left_behind(machine)?;
     root::build()?;
     nix::unistd::sethostname(HOSTNAME)

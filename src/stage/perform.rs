@@ -7,6 +7,7 @@ use std::io;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::utsname::uname;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -122,6 +123,8 @@ pub(super) struct House {
 impl House {
     /// Opens a stage and lets its first process direct; returns once it stands.
     pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+        // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
+        let _ = prctl::set_child_subreaper(true);
         let (init, channel) = open::open(direct)?;
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut house = House { init: Some(init), channel, before: Machine::look() };
@@ -235,7 +238,6 @@ impl Machine {
         if mounts.lines().any(|mount| mount.contains(root::MOUNT_SOURCE)) {
             left.push("a mount of the stage's".to_owned());
         }
-        // Orphans of the stage would have come to this process, their nearest subreaper.
         if waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD) {
             left.push("a process of the stage's".to_owned());
         }

@@ -46,10 +46,11 @@ fn play(stage: &Stage) -> Result<()> {
     stage.step("A network with nothing in it");
     stage.say(
         "A UTS namespace starts as a copy. A network namespace starts empty: its own loopback, which is down, and \
-         nothing else. Not one packet can move, not even from a process to itself.",
+         nothing else. Here is the host's network, which has been set up:",
     );
     host.link_up("lo")?;
     stage.ip_addr(host)?;
+    stage.say("And here is a new one. Not one packet can move in it, not even from a process to itself.");
     let left = host.fork("left")?;
     left.unshare(CLONE_NEWNET)?;
     let fresh = stage.ip_addr(&left)?;
@@ -181,6 +182,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
             evidence!["left asked 10.1.1.2 over v1, and right answered"],
         );
         stage.by_hand(VETH);
+        stage.say("Docker puts one end of such a cable into each container, and calls it eth0.");
         stage.by_hand_with_docker("docker run --rm alpine ip addr");
         stage.step("There and back again");
         stage.say(
@@ -228,9 +230,10 @@ const VETH: &str = "unshare --user --map-root-user --net --mount sh -c '
 
 /// An end that moves in, and out again; process 1 is the shell, so that netns 1 is where it is.
 const THERE_AND_BACK: &str = "unshare --user --map-root-user --net --mount --pid --fork sh -c '
-  mount -t tmpfs run /run; mount -t proc proc /proc; ip netns add right
-  ip link add v2 type veth peer name v1; ip link set v2 netns right
-  ip link; ip -n right link set v2 netns 1; ip link'";
+  mount -t proc proc /proc; mount -t tmpfs run /run
+  ip netns add right; ip link add v2 type veth peer name v1; ip link
+  ip link set v2 netns right; ip link
+  ip -n right link set v2 netns 1; ip link'";
 
 /// A namespace that ends, and how long its cable outlives it.
 const THE_END: &str = "unshare --user --map-root-user --net --mount sh -c '

@@ -89,8 +89,8 @@ fn play(stage: &Stage) -> Result<()> {
     );
     let numbers = container.nspid()?;
     stage.say(
-        "Three of them. The first is a look through the curtain: it is the number that your own machine knows this \
-         process by, for the stage is a PID namespace itself. The second is the host's, the third the container's.",
+        "The last is the container's, the one before it the host's. What stands before those is a look through the \
+         curtain: the number that your own machine knows this process by, for the stage is a PID namespace itself.",
     );
     stage.verify(
         "pid-nspid",

@@ -2,9 +2,9 @@
 //! tells look-alikes apart.
 
 use std::fs;
-use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
 
 use crate::error::Error;
 
@@ -27,17 +27,18 @@ pub fn advise(error: &Error) -> Advice {
     };
     match (syscall.as_str(), Errno::from_raw(*errno)) {
         (_, Errno::ENOSPC) => exhausted(error),
-        ("unshare" | "clone3" | "setns" | "mount", Errno::EPERM | Errno::ENOSYS) if in_a_chroot() => advice(
-            &format!("{error}. You are inside a chroot; the kernel makes no user namespace there"),
-            "leave the chroot, or enter the directory with pivot_root instead (as `bwrap` and `unshare --root` do)",
-        ),
         ("clone3" | "unshare", Errno::EPERM) if says("/proc/sys/kernel/unprivileged_userns_clone", "0") => advice(
             &format!("{error}. This kernel lets only root make user namespaces (kernel.unprivileged_userns_clone = 0)"),
             "sudo sysctl kernel.unprivileged_userns_clone=1",
         ),
-        ("clone3" | "unshare" | "setns", Errno::EPERM | Errno::ENOSYS) if in_a_container() => advice(
+        ("clone3" | "unshare" | "setns" | "mount", Errno::EPERM | Errno::ENOSYS) if filtered() => advice(
             &format!("{error}. You are inside a container whose seccomp filter refuses the call"),
             "run nslearn on the machine itself, or start the container with --security-opt seccomp=unconfined",
+        ),
+        // What is left of the reasons in unshare(2).
+        ("clone3" | "unshare", Errno::EPERM) => advice(
+            &format!("{error}. You are inside a chroot; the kernel makes no user namespace there"),
+            "leave the chroot, or enter the directory with pivot_root instead (as `bwrap` and `unshare --root` do)",
         ),
         ("write" | "mount", Errno::EPERM | Errno::EACCES)
             if says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") =>
@@ -91,15 +92,8 @@ fn says(file: &str, value: &str) -> bool {
     fs::read_to_string(file).is_ok_and(|text| text.trim() == value)
 }
 
-/// Whether this process's root is no mount point: nothing is mounted on `/`, which a pivot_root never leaves so.
-fn in_a_chroot() -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo");
-    mounts.is_ok_and(|mounts| !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/")))
-}
-
-/// Whether this is a container of an engine's: by the marks that they leave, and a seccomp filter.
-fn in_a_container() -> bool {
-    let marked = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
-    let filtered = fs::read_to_string("/proc/self/status").is_ok_and(|status| status.contains("\nSeccomp:\t2"));
-    marked || filtered
+/// Whether a seccomp filter is in the way: it refuses even a call that changes nothing, as unshare(CLONE_FS) does for a
+/// process that shares its working directory with nobody.
+fn filtered() -> bool {
+    unshare(CloneFlags::CLONE_FS) == Err(Errno::EPERM)
 }

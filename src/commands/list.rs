@@ -6,20 +6,20 @@ use serde_json::json;
 
 use crate::cli::{Format, Output};
 use crate::lessons;
-use crate::render::{Line, Printer, Style};
+use crate::render::{Line, Printer, Style, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
     let mut printer = Printer::new(output);
     let lines = match output.format {
         Format::Json => lessons::ALL.iter().map(|lesson| Line::plain(card(lesson))).collect(),
-        _ => table(),
+        _ => table(printer.width),
     };
     printer.lines(&lines)?;
     Ok(0)
 }
 
 /// The lessons with a line each.
-pub(super) fn table() -> Vec<Line> {
+pub(super) fn table(width: usize) -> Vec<Line> {
     let name = lessons::ALL.iter().map(|lesson| lesson.id.len()).max().unwrap_or_default();
     let row = |lesson: &&crate::lesson::Lesson| {
         Line::plain("  ")
@@ -28,7 +28,7 @@ pub(super) fn table() -> Vec<Line> {
             .with(Style::Plain, format!("{} · {}", lesson.title, lesson.subtitle))
             .with(Style::Quiet, format!(" ({} min)", lesson.minutes))
     };
-    lessons::ALL.iter().map(row).collect()
+    lessons::ALL.iter().map(row).flat_map(|line| fold(line, width, name + 4)).collect()
 }
 
 fn card(lesson: &crate::lesson::Lesson) -> String {

@@ -5,21 +5,22 @@ use std::io;
 use super::list;
 use crate::cli::Output;
 use crate::lessons;
-use crate::render::{Line, Printer, Style};
+use crate::render::{Line, Printer, Style, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
-    let mut lines = vec![
-        Line::new()
-            .with(Style::Title, "nslearn")
-            .with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:"),
-        Line::plain("no root, no Docker, no network, nothing left behind, every sentence proven."),
-        Line::new(),
-    ];
-    lines.extend(list::table());
+    let mut printer = Printer::new(output);
+    let what = Line::new()
+        .with(Style::Title, "nslearn")
+        .with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:");
+    let how = Line::plain("no root, no Docker, no network, nothing left behind, every sentence proven.");
+    let mut lines = vec![what, how];
+    lines = lines.into_iter().flat_map(|line| fold(line, printer.width, 0)).collect();
+    lines.push(Line::new());
+    lines.extend(list::table(printer.width));
     lines.push(Line::new());
     if let Some(first) = lessons::ALL.first() {
         lines.push(Line::plain("begin with:  ").with(Style::Command, format!("nslearn lesson {}", first.id)));
     }
-    Printer::new(output).lines(&lines)?;
+    printer.lines(&lines)?;
     Ok(0)
 }

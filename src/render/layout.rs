@@ -34,7 +34,7 @@ pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line
 pub(super) const NO_BREAK: char = '\u{a0}';
 
 /// The line, folded at blanks where it is wider than `width`; what is folded over stands behind `indent` columns.
-pub(super) fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
+pub fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
     if line.width() <= width {
         return vec![line];
     }

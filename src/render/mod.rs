@@ -10,7 +10,7 @@ mod shell;
 mod style;
 mod text;
 
-pub use layout::hanging;
+pub use layout::{fold, hanging};
 pub use locale::for_this_locale;
 pub use style::{Line, Style};
 

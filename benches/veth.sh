@@ -1,0 +1,49 @@
+# The veth demonstration of `nslearn lesson net`, as people do it by hand with ip-netns(8). It stands on a stage too:
+# a user namespace, so that it needs no root, and a PID namespace, so that process 1 is this script:
+#
+#   unshare --user --map-root-user --net --mount --pid --fork --mount-proc sh -e benches/veth.sh
+#
+# The ports, the firewall table and the Unix sockets of the lesson are left out: they are not about the cable.
+
+mount -t tmpfs run /run # ip netns keeps its names there
+
+# A network with nothing in it
+ip link set lo up
+ip addr
+ip netns add left
+ip netns exec left ip addr
+ip netns exec left ip route
+
+# Up goes the loopback
+ip netns exec left ip link set lo up
+ip netns exec left ip addr
+
+# A cable between two networks
+ip netns add right
+ip link add v1 type veth peer name v2
+ip link set v1 netns left
+ip addr
+ip link set v2 netns right
+ip addr
+ip netns exec left ip addr add 10.1.1.1/24 dev v1
+ip netns exec right ip addr add 10.1.1.2/24 dev v2
+ip netns exec left ip link set v1 up
+ip netns exec right ip link set v2 up
+ip netns exec right ip addr
+ip netns exec left ip route
+if command -v ping; then
+    ip netns exec left ping -c 1 10.1.1.2
+else
+    ip netns exec left bash -c 'echo hello >/dev/udp/10.1.1.2/9'
+    ip netns exec right ip -s link show v2
+fi
+
+# There and back again
+ip netns exec right ip link set v2 netns 1
+ip addr
+ip netns exec left ip link set lo netns 1 && exit 1 # the kernel refuses it
+
+# The end of a cable
+ip netns del left
+while ip link show v2; do :; done # the kernel takes its time
+ip addr

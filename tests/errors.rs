@@ -1,0 +1,84 @@
+//! A machine that does not allow it, played in a user namespace of a plain user: nothing is printed as if it had worked,
+//! and the message says what, why and what to do.
+
+use crate::support::{End, House, Run, Who, has_tool, stage};
+
+/// Runs a script as root of a new user namespace, with a new mount namespace. `"$0"` is the program.
+fn as_root_of_nothing(house: &House, script: &str) -> Run {
+    house.shell(script).under(&["unshare", "--map-root-user", "--mount"]).by(Who::PlainUser)
+}
+
+/// Where there can be no UTS namespace more.
+const NO_UTS: &str = "echo 0 > /proc/sys/user/max_uts_namespaces && exec \"$0\"";
+
+/// Where the root is a directory like any other: one with the machine's programs in it.
+const JAIL: &str = "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/root && mkdir tmp && \
+    for d in bin lib lib64 usr proc dev; do [ -d /$d ] && mkdir $d && mount --rbind /$d $d; done; \
+    mkdir -p \".${0%/*}\" && mount --rbind \"${0%/*}\" \".${0%/*}\" && exec chroot /mnt/root \"$0\"";
+
+/// Where the root is a directory on which the machine's root is mounted once more.
+const MOUNTED_JAIL: &str = "mount --rbind / /mnt && exec chroot /mnt \"$0\"";
+
+#[track_caller]
+fn refuses(end: End, words: &[&str]) {
+    let end = end.must_be(3);
+    assert_eq!(end.stdout, "", "nothing must look as if it had worked");
+    for word in words {
+        assert!(end.stderr.contains(word), "the message does not say '{word}':\n{}", end.stderr);
+    }
+}
+
+#[test]
+fn a_limit_that_is_used_up_is_told_with_its_name_and_the_remedy() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&house, &format!("{NO_UTS} lesson uts")).end();
+    refuses(end, &["ENOSPC", "user.max_uts_namespaces", "what to do:", "sysctl"]);
+}
+
+#[test]
+fn a_lesson_inside_of_a_chroot_says_so() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    refuses(
+        as_root_of_nothing(&house, &format!("{JAIL} lesson pid")).end(),
+        &["EPERM", "inside a chroot", "what to do:"],
+    );
+}
+
+#[test]
+fn a_lesson_inside_of_a_chroot_on_a_mount_point_says_so() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&house, &format!("{MOUNTED_JAIL} lesson pid")).end();
+    refuses(end, &["EPERM", "inside a chroot", "what to do:"]);
+}
+
+#[test]
+fn the_doctor_says_what_ails_such_machines() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    for (machine, word) in [(NO_UTS, "user.max_uts_namespaces"), (JAIL, "inside a chroot")] {
+        let told = as_root_of_nothing(&house, &format!("{machine} doctor")).end().must_be(3);
+        let words = told.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(word), "no '{word}' in:\n{}", told.stdout);
+        assert!(words.contains("what to do:"), "no remedy in:\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn the_doctor_tells_programs_what_ails_such_machines() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let cards = as_root_of_nothing(&house, &format!("{NO_UTS} doctor --format json")).end().must_be(3).events();
+    for card in cards {
+        assert_eq!(card["runs"], false, "{card}");
+        assert!(card["lacks"][0]["reason"].as_str().unwrap().contains("user.max_uts_namespaces"), "{card}");
+        assert!(card["lacks"][0]["remedy"].as_str().unwrap().contains("sysctl"), "{card}");
+    }
+}
+
+#[test]
+fn the_doctor_finds_nothing_where_all_lessons_run() {
+    let Some(house) = stage() else { return };
+    house.run(["doctor"]).end().must_be(0);
+    let cards = house.run(["doctor", "--format", "json"]).end().must_be(0).events();
+    let lessons: Vec<_> = cards.iter().map(|card| card["lesson"].as_str().unwrap()).collect();
+    assert_eq!(lessons, house.ids());
+    assert!(cards.iter().all(|card| card["runs"] == true), "{cards:?}");
+}

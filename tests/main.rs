@@ -1,0 +1,18 @@
+//! What nslearn promises, tested from outside: every test starts the program, none calls a lesson in this process
+//! (unshare and setns are EINVAL in a process with threads, and the test harness has some). One file a feature.
+// These lints keep panics and prints out of the program; a test says what is wrong by panicking, and what it skips by
+// printing. Clippy's own exception covers test functions only, not the helpers that they share. And what is `pub` here
+// is so for the other files of this one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs, unreachable_pub)]
+
+mod bad_input;
+mod completions;
+mod consistency;
+mod errors;
+mod ledger;
+mod moments;
+mod output;
+mod readme;
+mod snapshots;
+mod support;
+mod untouched;

@@ -1,0 +1,166 @@
+//! How it looks, and what other programs can rely on.
+
+use std::fs;
+use std::io::Read;
+
+use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
+
+use crate::moments::Telling;
+use crate::support::{House, Run, has_tool, house, stage};
+
+fn lesson(house: &House, id: &str, more: &[&str]) -> Run {
+    house.run(["lesson", id].iter().chain(more))
+}
+
+fn has_escapes(run: &Run) -> bool {
+    run.end().must_be(0).stdout.contains('\u{1b}')
+}
+
+#[test]
+fn colour_is_there_when_it_is_asked_for() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        assert!(has_escapes(&lesson(&house, &id, &["--color", "always"])), "{id} --color always");
+        assert!(has_escapes(&lesson(&house, &id, &[]).env("CLICOLOR_FORCE", "1")), "{id} with CLICOLOR_FORCE=1");
+    }
+}
+
+#[test]
+fn there_is_no_escape_byte_where_colour_is_off() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        assert!(!has_escapes(&lesson(&house, &id, &[])), "{id} in a pipe");
+        assert!(!has_escapes(&lesson(&house, &id, &["--color", "never"]).env("CLICOLOR_FORCE", "1")), "{id}, never");
+        for format in ["plain", "json", "markdown"] {
+            let forced = lesson(&house, &id, &["--format", format, "--color", "always"]).env("CLICOLOR_FORCE", "1");
+            assert!(!has_escapes(&forced), "{id} as {format}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_has_colour_unless_it_was_told_otherwise() {
+    if !has_tool("script") {
+        return;
+    }
+    let Some(house) = stage() else { return };
+    let typed = format!("{} lesson uts", house.program().display());
+    let on_a_terminal = || house.run([""]).instead("script", &["-qec", &typed, "/dev/null"]);
+    assert!(has_escapes(&on_a_terminal().env("TERM", "xterm-256color")), "a terminal");
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb"), ("CLICOLOR", "0")] {
+        assert!(!has_escapes(&on_a_terminal().env("TERM", "xterm").env(name, value)), "{name}={value}");
+    }
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let Some(house) = stage() else { return };
+    let mut wide = Vec::new();
+    for id in house.ids() {
+        for columns in [40, 60, 80, 100] {
+            let text = lesson(&house, &id, &[]).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
+            let lines = text.lines().filter(|line| line.width() > columns);
+            wide.extend(lines.map(|line| format!("{id}, {columns} columns, {}: {line}", line.width())));
+        }
+    }
+    assert!(wide.is_empty(), "lines that are too wide:\n{}", wide.join("\n"));
+}
+
+#[track_caller]
+fn fits(house: &House, args: &[&str], columns: usize) {
+    let text = house.run(args).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
+    let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
+    assert!(wide.is_empty(), "{args:?} in {columns} columns has lines that are too wide:\n{}", wide.join("\n"));
+}
+
+#[test]
+fn no_line_of_the_doctor_is_wider_than_the_terminal() {
+    let Some(house) = stage() else { return };
+    for columns in [40, 60, 80, 100] {
+        fits(&house, &["doctor"], columns);
+    }
+}
+
+#[test]
+fn no_line_of_the_list_is_wider_than_the_terminal() {
+    let house = house();
+    for columns in [80, 100] {
+        fits(&house, &["list"], columns);
+        fits(&house, &[], columns);
+    }
+}
+
+#[test]
+fn no_line_of_the_list_is_wider_than_a_narrow_terminal() {
+    let house = house();
+    for columns in [40, 60] {
+        fits(&house, &["list"], columns);
+        fits(&house, &[], columns);
+    }
+}
+
+/// The contract with other programs: the keys that every event of a kind has.
+const CONTRACT: [(&str, &[&str]); 9] = [
+    ("lesson", &["id", "title", "question", "number", "of", "minutes", "kernel"]),
+    ("step", &["number", "of", "title"]),
+    ("said", &["text"]),
+    ("called", &["actor", "syscall", "args"]),
+    ("saw", &["actor", "what"]),
+    ("compared", &["title", "before", "after", "changed"]),
+    ("verified", &["id", "claim", "held", "evidence"]),
+    ("by_hand", &["command"]),
+    ("ended", &["held", "failed", "skipped", "left_behind"]),
+];
+
+fn keeps_the_contract(event: &Map<String, Value>) {
+    let kind = event["event"].as_str().unwrap();
+    let (_, keys) = CONTRACT.iter().find(|(known, _)| *known == kind).unwrap_or_else(|| panic!("unknown: {event:?}"));
+    for key in *keys {
+        assert!(event.get(*key).is_some_and(|value| !value.is_null()), "no {key} in {event:?}");
+    }
+    if kind == "called" {
+        assert!(event.contains_key("result") != event.contains_key("errno"), "one of both: {event:?}");
+        assert!(event.get("errno").is_none_or(|errno| errno.as_str().unwrap().starts_with('E')), "{event:?}");
+    }
+}
+
+#[test]
+fn json_events_have_the_names_that_other_programs_rely_on() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        let events = lesson(&house, &id, &["--format", "json"]).end().must_be(0).events();
+        events.iter().for_each(|event| keeps_the_contract(event.as_object().unwrap()));
+        assert_eq!(events[0]["event"], "lesson", "{id}");
+        assert_eq!(events[0]["id"], id.as_str());
+        assert_eq!(events.last().unwrap()["event"], "ended", "{id}");
+    }
+}
+
+#[test]
+fn all_lessons_come_one_after_the_other_in_teaching_order() {
+    let Some(house) = stage() else { return };
+    let events = house.run(["lesson", "--all", "--format", "json"]).end().must_be(0).events();
+    let begun: Vec<_> = events.iter().filter(|event| event["event"] == "lesson").collect();
+    let begun: Vec<_> = begun.iter().map(|event| event["id"].as_str().unwrap()).collect();
+    assert_eq!(begun, house.ids());
+}
+
+#[test]
+fn events_arrive_one_by_one_as_they_happen() {
+    let Some(house) = stage() else { return };
+    let mut telling = Telling::begin(&lesson(&house, "net", &["--format", "json"]));
+    let mut buffer = [0; 4096];
+    // The pipe keeps writes apart: one read, one write.
+    let length = telling.events.read(&mut buffer).unwrap();
+    let first = std::str::from_utf8(&buffer[..length]).unwrap();
+    assert_eq!(first.matches('\n').count(), 1, "the first write is one event: {first}");
+    assert!(first.ends_with('\n') && first.contains(r#""event":"lesson""#), "{first}");
+    // The program waits for its reader now, with its stage: the lesson is not told from memory, after its end.
+    let program = telling.child.id();
+    let children = fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
+    assert_ne!(children.trim(), "", "the stage is gone before the first event has been read");
+    assert_eq!(telling.child.try_wait().unwrap(), None);
+    telling.read(usize::MAX);
+    assert!(telling.child.wait().unwrap().success());
+}

@@ -1,0 +1,111 @@
+//! What a lesson tells is in tests/snapshots, and is the same for everybody, everywhere, every time.
+
+use insta::{Settings, assert_snapshot};
+use serde_json::{Value, json};
+
+use crate::support::{House, Run, Who, everybody, has_tool, of_kind, stage};
+
+/// How many runs in a row must tell the same.
+const RUNS: usize = 10;
+
+fn scrubbed(house: &House, id: &str, format: &str) -> Run {
+    house.run(["lesson", id, "--scrub", "--format", format])
+}
+
+/// What the lesson tells, if it went as it must: every claim held, none was skipped, nothing was left.
+#[track_caller]
+fn told(run: &Run) -> String {
+    let end = run.end().must_be(0);
+    assert_eq!(end.stderr, "", "{} complained", end.what);
+    end.stdout
+}
+
+#[track_caller]
+fn same(one: &str, other: &str, what: &str) {
+    let differing = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+    assert!(one == other, "{what} tells something else; the first lines that differ: {differing:#?}");
+}
+
+fn snapshot_settings() -> Settings {
+    let mut settings = Settings::clone_current();
+    settings.set_snapshot_path("snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+#[test]
+fn a_lesson_tells_what_its_snapshots_say() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        for format in ["plain", "json"] {
+            let told = told(&scrubbed(&house, &id, format));
+            snapshot_settings().bind(|| assert_snapshot!(format!("{id}.{format}"), told));
+        }
+    }
+}
+
+#[test]
+fn every_claim_of_a_lesson_holds_and_nothing_is_skipped() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        for &who in everybody() {
+            let events = scrubbed(&house, &id, "json").by(who).end().must_be(0).events();
+            let [ended] = of_kind(&events, "ended")[..] else { panic!("lesson {id} does not end once") };
+            let claims = of_kind(&events, "verified").len();
+            let counts = json!([ended["held"], ended["failed"], ended["skipped"], ended["left_behind"]]);
+            assert_eq!(counts, json!([claims, 0, 0, []]), "lesson {id} as {who:?}");
+            assert!(of_kind(&events, "verified").iter().all(|claim| claim["held"] == Value::Bool(true)));
+        }
+    }
+}
+
+#[test]
+fn a_lesson_tells_root_and_a_plain_user_the_same() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        for format in ["plain", "json"] {
+            let mine = told(&scrubbed(&house, &id, format));
+            let theirs = told(&scrubbed(&house, &id, format).by(Who::PlainUser));
+            same(&mine, &theirs, &format!("lesson {id} to a plain user"));
+        }
+    }
+}
+
+#[test]
+fn a_lesson_tells_the_same_in_ten_runs_in_a_row() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        for format in ["plain", "json"] {
+            let first = told(&scrubbed(&house, &id, format));
+            for run in 2..=RUNS {
+                same(&first, &told(&scrubbed(&house, &id, format)), &format!("run {run} of lesson {id}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_plain_lesson_is_the_same_where_columns_says_200() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        let usual = told(&scrubbed(&house, &id, "plain"));
+        let wide = told(&scrubbed(&house, &id, "plain").env("COLUMNS", "200"));
+        same(&usual, &wide, &format!("lesson {id} with COLUMNS=200"));
+    }
+}
+
+#[test]
+fn a_plain_lesson_is_the_same_on_a_terminal_of_200_columns() {
+    if !has_tool("script") {
+        return;
+    }
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        let usual = told(&scrubbed(&house, &id, "plain"));
+        let program = house.program();
+        let typed = format!("stty cols 200; exec {} lesson {id} --scrub --format plain", program.display());
+        let wide = told(&house.run([""]).instead("script", &["-qec", &typed, "/dev/null"])).replace("\r\n", "\n");
+        same(&usual, &wide, &format!("lesson {id} on a wide terminal"));
+    }
+}

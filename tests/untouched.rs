@@ -1,0 +1,195 @@
+//! The machine is untouched: by lessons that end by themselves, and by those that are ended.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::utsname::uname;
+use nix::unistd::{Pid, geteuid};
+
+use crate::moments::{Telling, processes_of, wait_for_the_end_of, wait_until_none_runs};
+use crate::support::{DIRECTORY_PREFIX, House, NOBODY, Run, Who, everybody, stage};
+
+/// At how many moments of each lesson the program is ended.
+const MOMENTS: usize = 20;
+
+/// How often a change is looked into that another program may have made at the same moment.
+const LOOKS: usize = 5;
+
+/// Where other programs make and remove things at any moment: compilers, shells, sessions.
+const SHARED: [&str; 4] = ["/tmp", "/run", "/dev/shm", "cgroups"];
+
+/// All that a lesson about namespaces could change on a machine.
+type Fingerprint = BTreeMap<String, Vec<String>>;
+
+fn fingerprint(program: &Path) -> Fingerprint {
+    let names = uname().unwrap();
+    let names = [names.nodename(), names.domainname()].map(|name| name.to_string_lossy().into_owned());
+    let mut all: Fingerprint = BTreeMap::from([
+        ("names".to_owned(), names.to_vec()),
+        ("mounts".to_owned(), sorted_lines("/proc/self/mountinfo")),
+        ("interfaces".to_owned(), interfaces()),
+        ("cgroups".to_owned(), cgroups(Path::new("/sys/fs/cgroup"))),
+        ("processes of nslearn".to_owned(), processes_of(program).iter().map(ToString::to_string).collect()),
+    ]);
+    for directory in ["/tmp", "/run", "/run/netns", "/dev/shm", "/dev/mqueue"] {
+        all.insert(directory.to_owned(), listing(directory));
+    }
+    for kind in ["shm", "sem", "msg"] {
+        all.insert(format!("System V {kind}"), system_v(kind));
+    }
+    all
+}
+
+fn sorted_lines(file: &str) -> Vec<String> {
+    let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// Name, flags and index of each interface.
+fn interfaces() -> Vec<String> {
+    let read = |name: &str, file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}")).unwrap_or_default();
+    let told = |name: String| format!("{name} {} {}", read(&name, "ifindex").trim(), read(&name, "flags").trim());
+    names_in(Path::new("/sys/class/net")).into_iter().map(told).collect()
+}
+
+fn cgroups(directory: &Path) -> Vec<String> {
+    let children = names_in(directory).into_iter().map(|name| directory.join(name));
+    let children = children.filter(|path| path.is_dir() && !path.is_symlink());
+    children.flat_map(|path| [vec![path.display().to_string()], cgroups(&path)].concat()).collect()
+}
+
+/// Names and owners.
+fn listing(directory: &str) -> Vec<String> {
+    let names = names_in(Path::new(directory)).into_iter().filter(|name| !name.starts_with(DIRECTORY_PREFIX));
+    let owner = |name: &str| fs::symlink_metadata(Path::new(directory).join(name)).map_or(0, |seen| seen.uid());
+    names.map(|name| format!("{name} of {}", owner(&name))).collect()
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Key and id of each object; the rest changes with its use.
+fn system_v(kind: &str) -> Vec<String> {
+    let table = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+    table.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// A change between two fingerprints.
+#[derive(Debug)]
+struct Change<'a> {
+    part: &'a str,
+    line: &'a str,
+}
+
+impl Change<'_> {
+    fn between<'a>(before: &'a Fingerprint, after: &'a Fingerprint) -> Vec<Change<'a>> {
+        let only_in = |one: &'a Fingerprint, other: &'a Fingerprint| {
+            one.iter().flat_map(move |(part, lines)| {
+                let lines = lines.iter().filter(move |line| !other[part].contains(line));
+                lines.map(move |line| Change { part, line })
+            })
+        };
+        only_in(before, after).chain(only_in(after, before)).collect()
+    }
+
+    /// Whether this can only be nslearn's doing: by its place, by its name, or because it belongs to the plain user whom
+    /// the tests play or to a stage of root's.
+    fn is_nslearns(&self) -> bool {
+        let owner: Option<u32> = self.line.rsplit_once(" of ").and_then(|(_, owner)| owner.parse().ok());
+        let ours = owner.is_some_and(|owner| geteuid().is_root() && owner >= NOBODY);
+        ours || self.line.contains("nslearn") || !SHARED.contains(&self.part)
+    }
+}
+
+/// Makes sure that something leaves the machine as it was. A change that may be another program's must show each time.
+#[track_caller]
+fn leaves_no_trace(house: &House, what: &str, act: impl Fn()) {
+    for look in 1..=LOOKS {
+        let before = fingerprint(&house.program());
+        act();
+        let after = fingerprint(&house.program());
+        let changes = Change::between(&before, &after);
+        if changes.is_empty() {
+            return;
+        }
+        assert!(look < LOOKS && !changes.iter().any(Change::is_nslearns), "{what} changed the machine: {changes:#?}");
+    }
+}
+
+fn json_lesson(house: &House, id: &str, who: Who) -> Run {
+    house.run(["lesson", id, "--format", "json"]).by(who)
+}
+
+#[test]
+fn a_lesson_leaves_the_machine_as_it_was() {
+    let Some(house) = stage() else { return };
+    for id in house.ids() {
+        for &who in everybody() {
+            leaves_no_trace(&house, &format!("lesson {id} as {who:?}"), || {
+                let events = json_lesson(&house, &id, who).end().must_be(0).events();
+                assert_eq!(events.last().unwrap()["left_behind"], serde_json::json!([]), "lesson {id} as {who:?}");
+            });
+        }
+    }
+}
+
+/// Ends the program by a signal at moments all through each lesson.
+fn end_at_every_moment(signal: Signal) {
+    let Some(house) = stage() else { return };
+    // As a shell has it for what it starts in the background; it passes from a process to those that it starts.
+    let ignored = is_ignored(signal);
+    for id in house.ids() {
+        for &who in everybody() {
+            let mut run = json_lesson(&house, &id, who);
+            if ignored {
+                run = run.under(&["env", &format!("--default-signal={}", signal as i32)]);
+            }
+            let events = run.end().must_be(0).events().len();
+            for moment in 0..MOMENTS {
+                // From before the first event until before the last two: at those, the program is at its end anyway.
+                // Where env(1) has to make it heed the signal, not before it has surely done so.
+                let read = (moment * (events - 2) / (MOMENTS - 1)).max(ignored.into());
+                let what = format!("{signal} after {read} events of lesson {id} as {who:?}");
+                leaves_no_trace(&house, &what, || end_after(&house, &run, read, signal, &what));
+            }
+        }
+    }
+}
+
+/// Whether this process ignores a signal: `SigIgn` in proc(5).
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal as i32 - 1)) != 0
+}
+
+fn end_after(house: &House, run: &Run, events: usize, signal: Signal, what: &str) {
+    let mut telling = Telling::begin(run);
+    assert_eq!(telling.read(events).len(), events, "{what}: the lesson was over before");
+    let pid = telling.child.id().try_into().unwrap();
+    kill(Pid::from_raw(pid), signal).unwrap();
+    wait_for_the_end_of(pid);
+    let end = telling.child.wait_with_output().unwrap();
+    assert_eq!(end.status.signal(), Some(signal as i32), "{what}: it ended otherwise");
+    assert!(end.stderr.is_empty(), "{what}: it said {}", String::from_utf8_lossy(&end.stderr));
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn a_lesson_that_is_killed_leaves_the_machine_as_it_was() {
+    end_at_every_moment(Signal::SIGKILL);
+}
+
+#[test]
+fn a_lesson_that_is_interrupted_leaves_the_machine_as_it_was() {
+    end_at_every_moment(Signal::SIGINT);
+}

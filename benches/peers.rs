@@ -18,7 +18,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The release binary. `cargo bench` puts one of its own there, which can unwind; [`build`] puts the real one.
 const NSLEARN: &str = env!("CARGO_BIN_EXE_nslearn");
 const VETH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/veth.sh");
-const ROUNDS: usize = 100;
+const ROUNDS: usize = 60;
 const MIB: f64 = 1024.0 * 1024.0;
 const MEMORY_GOAL: f64 = 8.0;
 const SIZE_GOAL: f64 = 4.0;
@@ -44,7 +44,8 @@ fn main() -> Result<()> {
     println!();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     println!(
-        "Medians of {rounds} rounds, or of a quarter where the kernel is long at work, on Linux {}.",
+        "Medians of {rounds} rounds, or of a quarter where the kernel is long at work, each command on a machine at rest; \
+         Linux {}.",
         kernel.trim()
     );
     Ok(())
@@ -168,8 +169,16 @@ impl Pair {
     }
 }
 
+/// Lets the machine come to rest: the kernel takes the networks of the last command apart for a while after that has
+/// ended, and holds up whoever configures another meanwhile. People do not type so fast.
+#[allow(clippy::disallowed_methods, reason = "nothing is synchronised by it: it only parts two measurements")]
+fn settle() {
+    std::thread::sleep(Duration::from_millis(150));
+}
+
 /// How long a command takes, from its start to its end. It must end well.
 fn run(program: &str, args: &[impl AsRef<std::ffi::OsStr>]) -> Result<Duration> {
+    settle();
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();

@@ -205,7 +205,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
         "One interface never moves: a network without its loopback would not be one. Older texts have it that \
          ethtool(8) shows which ones those are. It no longer does; but one can ask the kernel by trying.",
     );
-    let refused = left.move_link("lo", host.pid()).refusal()?;
+    let refused = right.move_link("lo", host.pid()).refusal()?;
     stage.verify(
         "net-lo-immovable",
         "The loopback cannot be moved.",

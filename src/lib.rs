@@ -3,7 +3,7 @@
 //! The house, room by room; imports run downwards:
 //!
 //! - [`cli`]: the command line's types; [`commands`]: one file a subcommand.
-//! - [`lessons`]: one story a file; [`lesson`]: what a lesson is.
+//! - [`lessons`]: one story a file; [`lesson`]: what a lesson is; [`perform`]: how one is given.
 //! - [`render`]: a transcript as a person or a program wants it.
 //! - [`stage`]: the verbs that lessons speak; actors; safety and cleanup, in one place.
 //! - [`observe`]: read-only looks at kernel state.
@@ -19,6 +19,7 @@ pub mod lesson;
 #[path = "../lessons/mod.rs"]
 pub mod lessons;
 pub mod observe;
+pub mod perform;
 pub mod render;
 pub mod stage;
 pub mod sys;

@@ -8,8 +8,9 @@ use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
+use crate::perform::{Stopped, perform};
 use crate::render::Renderer;
-use crate::stage::{Stopped, perform};
+
 use crate::transcript::{Letters, StandIns, scrub};
 
 pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
@@ -42,7 +43,7 @@ fn perform_one(lesson: &'static Lesson, output: &Output, renderer: &mut Renderer
         renderer.event(&event)
     });
     match performed {
-        Ok(outcome) if outcome.failed > 0 => Ok(status::FAILED),
+        Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => Ok(status::FAILED),
         Ok(outcome) if outcome.held == 0 => Ok(status::NOT_HERE),
         Ok(_) => Ok(0),
         Err(Stopped::Audience(error)) => Err(error),

@@ -5,18 +5,18 @@
 
 mod actor;
 mod channel;
+mod house;
 mod ids;
 mod log;
 mod meaning;
 mod open;
-mod perform;
 mod probe;
 mod process;
 mod root;
 mod verbs;
 
 pub use actor::Actor;
-pub use perform::{Outcome, Stopped, perform};
+pub use house::House;
 pub use probe::{Need, probe};
 pub use process::Fd;
 pub use verbs::*;

@@ -1,9 +1,8 @@
 //! What a machine can do, found out by doing it: each [`Need`] has its effect tried on a stage of its own making, by
 //! the verbs that the lessons use.
 
-use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Stage};
+use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, House, Stage};
 use crate::error::{Error, Result};
-use crate::stage::perform::House;
 use crate::transcript::Event;
 
 /// What a lesson needs of the machine, besides a stage.

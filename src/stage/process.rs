@@ -235,7 +235,7 @@ impl Told for OwnedFd {
     }
 }
 
-/// The names of errnos that a message can carry.
+/// The errno behind an error of the standard library's.
 pub(super) fn io_errno(error: &std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }

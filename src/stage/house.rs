@@ -1,7 +1,5 @@
-//! A lesson's performance, as the program sees it: it opens a stage, hears what happens there, and makes sure that
-//! nothing of it stays.
+//! The stage as the program sees it from outside: how it is opened, heard and ended, and that nothing of it stays.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
@@ -16,105 +14,16 @@ use nix::unistd::Pid;
 use super::channel::Channel;
 use super::log::Line;
 use super::{Stage, open, root};
-use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
-use crate::lesson::{Lesson, Place};
 use crate::observe::processes;
-use crate::transcript::{Closing, Event, Look, Opening, Value};
+use crate::transcript::{Event, Look, Value};
 
 /// How long a stage may be silent before it counts as hung.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What came of a performance.
-#[derive(Debug, Clone, Default)]
-pub struct Outcome {
-    /// Claims that held.
-    pub held: usize,
-    /// Claims that did not.
-    pub failed: usize,
-    /// Facts that this machine could not show.
-    pub skipped: usize,
-}
-
-/// Why a performance stopped before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Stopped {
-    /// There is no stage on this machine; nothing has been told yet.
-    #[error("{0}")]
-    NoStage(Error),
-    /// The lesson met something that it cannot go on after.
-    #[error("{0}")]
-    Midway(Error),
-    /// The audience is gone: its end of the output is closed, or full.
-    #[error("{0}")]
-    Audience(#[from] io::Error),
-}
-
-/// Performs a lesson: every event reaches `show` as it happens.
-///
-/// # Errors
-/// [`Stopped`] says what stopped it. The stage is gone then as well.
-pub fn perform(
-    lesson: &'static Lesson,
-    place: &Place,
-    show: &mut dyn FnMut(Event) -> io::Result<()>,
-) -> std::result::Result<Outcome, Stopped> {
-    let mut house = House::open(lesson.play).map_err(Stopped::NoStage)?;
-    let mut outcome = Outcome::default();
-    let kernel = kernel();
-    show(Event::Lesson(opening(lesson, place, &kernel)))?;
-    let mut told = BTreeSet::new();
-    let end = house.listen(|event| {
-        outcome.count(&event);
-        if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
-            told.insert(id.clone());
-        }
-        show(event)
-    })?;
-    let left_behind = house.close();
-    let mut untold = lesson.facts.iter().filter(|fact| !told.contains(**fact));
-    match end {
-        // This machine cannot do what the lesson is about to show: so it says of each fact that is left.
-        Err(error @ Error::Refused { .. }) => {
-            let advice = advise(&error);
-            for fact in untold {
-                outcome.skipped += 1;
-                let (id, Advice { reason, remedy }) = ((*fact).to_owned(), advice.clone());
-                show(Event::Skipped { id, reason, remedy })?;
-            }
-        }
-        Err(error) => return Err(Stopped::Midway(error)),
-        Ok(()) => {
-            if let Some(fact) = untold.next() {
-                return Err(Stopped::Midway(Error::unexpected(*fact, "the lesson ended without telling of it")));
-            }
-        }
-    }
-    show(Event::Ended(Closing {
-        held: outcome.held,
-        failed: outcome.failed,
-        skipped: outcome.skipped,
-        left_behind,
-        kernel: Some(kernel),
-        man: lesson.man.iter().map(ToString::to_string).collect(),
-        next: place.next.map(str::to_owned),
-    }))?;
-    Ok(outcome)
-}
-
-impl Outcome {
-    fn count(&mut self, event: &Event) {
-        match event {
-            Event::Verified { held: true, .. } => self.held += 1,
-            Event::Verified { held: false, .. } => self.failed += 1,
-            Event::Skipped { .. } => self.skipped += 1,
-            _ => {}
-        }
-    }
-}
-
 /// A stage, from outside. Dropping it ends everything on it.
-pub(super) struct House {
+#[derive(Debug)]
+pub struct House {
     init: Option<Pid>,
     channel: Channel,
     before: Machine,
@@ -122,7 +31,10 @@ pub(super) struct House {
 
 impl House {
     /// Opens a stage and lets its first process direct; returns once it stands.
-    pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+    ///
+    /// # Errors
+    /// Where this machine allows no stage.
+    pub fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
         let _ = prctl::set_child_subreaper(true);
         let (init, channel) = open::open(direct)?;
@@ -140,7 +52,7 @@ impl House {
     ///
     /// # Errors
     /// That of whoever hears.
-    pub(super) fn listen(&mut self, mut hear: impl FnMut(Event) -> io::Result<()>) -> io::Result<Result<()>> {
+    pub fn listen(&mut self, mut hear: impl FnMut(Event) -> io::Result<()>) -> io::Result<Result<()>> {
         loop {
             match self.next() {
                 Ok(Line::Event(event)) => hear(event)?,
@@ -171,7 +83,7 @@ impl House {
     }
 
     /// Ends the stage, waits until it is gone, and says what is on the machine now that was not there before.
-    fn close(&mut self) -> Vec<String> {
+    pub fn close(&mut self) -> Vec<String> {
         self.end();
         self.before.left_behind()
     }
@@ -210,6 +122,7 @@ fn look_through_the_curtain(pids: &mut Vec<Value>, sender: Option<i32>) {
 }
 
 /// What a lesson could change on a machine if the stage did not hold.
+#[derive(Debug)]
 struct Machine {
     hostname: OsString,
     domainname: OsString,
@@ -242,22 +155,5 @@ impl Machine {
             left.push("a process of the stage's".to_owned());
         }
         left
-    }
-}
-
-fn kernel() -> Value {
-    Value::Kernel(uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default())
-}
-
-fn opening(lesson: &Lesson, place: &Place, kernel: &Value) -> Opening {
-    Opening {
-        id: lesson.id.to_owned(),
-        title: lesson.title.to_owned(),
-        subtitle: lesson.subtitle.to_owned(),
-        question: lesson.question.to_owned(),
-        number: place.number,
-        of: place.of,
-        minutes: lesson.minutes,
-        kernel: kernel.clone(),
     }
 }

@@ -26,7 +26,7 @@ pub fn advise(error: &Error) -> Advice {
         return advice(error, "this is not known to happen: please report it, with what `nslearn doctor` prints");
     };
     match (syscall.as_str(), Errno::from_raw(*errno)) {
-        (_, Errno::ENOSPC) => exhausted(error),
+        (_, Errno::ENOSPC) => exhausted(error, call),
         ("clone3" | "unshare", Errno::EPERM) if says("/proc/sys/kernel/unprivileged_userns_clone", "0") => advice(
             &format!("{error}. This kernel lets only root make user namespaces (kernel.unprivileged_userns_clone = 0)"),
             "sudo sysctl kernel.unprivileged_userns_clone=1",
@@ -48,7 +48,7 @@ pub fn advise(error: &Error) -> Advice {
                 "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0   (until the next boot)",
             )
         }
-        ("mount", Errno::EPERM) => advice(
+        ("mount", Errno::EPERM) if call.contains("proc") => advice(
             &format!("{error}. Parts of /proc are covered here, as containers do; the kernel mounts no new one then"),
             "run nslearn on the machine itself, or start the container with --security-opt systempaths=unconfined",
         ),
@@ -70,7 +70,17 @@ pub fn advise(error: &Error) -> Advice {
     }
 }
 
-fn exhausted(error: &Error) -> Advice {
+/// A limit of /proc/sys/user is in the way: the one that is 0, else that of the one type which the call asks for.
+fn exhausted(error: &Error, call: &str) -> Advice {
+    const LIMITS: [(&str, &str); 7] = [
+        ("CLONE_NEWUSER", "max_user_namespaces"),
+        ("CLONE_NEWNS", "max_mnt_namespaces"),
+        ("CLONE_NEWPID", "max_pid_namespaces"),
+        ("CLONE_NEWUTS", "max_uts_namespaces"),
+        ("CLONE_NEWIPC", "max_ipc_namespaces"),
+        ("CLONE_NEWNET", "max_net_namespaces"),
+        ("CLONE_NEWCGROUP", "max_cgroup_namespaces"),
+    ];
     let limits = fs::read_dir("/proc/sys/user").into_iter().flatten().flatten();
     let zero = limits
         .filter(|limit| fs::read_to_string(limit.path()).is_ok_and(|text| text.trim() == "0"))
@@ -80,7 +90,8 @@ fn exhausted(error: &Error) -> Advice {
         Some(name) => format!("{error}. The limit user.{name} is 0 here; no disk is full"),
         None => format!("{error}. A limit on the number of namespaces is used up; no disk is full"),
     };
-    let name = zero.unwrap_or_else(|| "max_user_namespaces".to_owned());
+    let asked = LIMITS.iter().find(|(flag, _)| call.contains(flag)).map_or("max_user_namespaces", |(_, name)| name);
+    let name = zero.unwrap_or_else(|| asked.to_owned());
     advice(&reason, &format!("sudo sysctl user.{name}=10000"))
 }
 

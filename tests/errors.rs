@@ -82,3 +82,16 @@ fn the_doctor_finds_nothing_where_all_lessons_run() {
     assert_eq!(lessons, house.ids());
     assert!(cards.iter().all(|card| card["runs"] == true), "{cards:?}");
 }
+
+/// Where there can be a few PID namespaces more, but not 31.
+const FEW_PIDS: &str = "echo 12 > /proc/sys/user/max_pid_namespaces && exec \"$0\"";
+
+#[test]
+fn a_fact_that_cannot_be_shown_is_skipped_with_its_reason_and_the_others_are_told() {
+    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&house, &format!("{FEW_PIDS} lesson pid --format json")).end().must_be(0);
+    let skipped: Vec<&str> = end.stdout.lines().filter(|line| line.contains(r#""event":"skipped""#)).collect();
+    assert_eq!(skipped.len(), 1, "{skipped:?}");
+    assert!(skipped[0].contains("pid-nesting-32") && skipped[0].contains("limits their number"), "{skipped:?}");
+    assert!(end.stdout.contains(r#""held":14,"failed":0,"skipped":1,"left_behind":[]"#), "{}", end.stdout);
+}

@@ -34,11 +34,13 @@ enum Kind {
 pub(super) struct Text {
     width: usize,
     last: Kind,
+    /// Why the last fact that was skipped was skipped.
+    reason: String,
 }
 
 impl Text {
     pub(super) fn new(width: usize) -> Self {
-        Text { width, last: Kind::Nothing }
+        Text { width, last: Kind::Nothing, reason: String::new() }
     }
 
     /// The lines that show one event, with a blank line before them where one belongs.
@@ -49,6 +51,9 @@ impl Text {
             (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look),
         };
         self.last = kind;
+        if let Event::Skipped { reason, .. } = event {
+            self.reason.clone_from(reason);
+        }
         let blank = if close { None } else { Some(Line::new()) };
         // A line of a look that is too wide is folded like any other; commands are broken as the shell allows.
         let folded = lines.into_iter().flat_map(|(line, indent)| fold(line, self.width, indent));
@@ -166,6 +171,10 @@ impl Text {
     fn skipped(&self, id: &str, reason: &str, remedy: &str) -> Vec<Line> {
         let skipped = Line::plain("  ").with(Style::Notice, "○ skipped");
         let mut lines = at_the_right(skipped, Style::Quiet, id, self.width);
+        if reason == self.reason {
+            lines.push(Line::plain("    for the same reason"));
+            return lines;
+        }
         lines.extend(paragraphs(reason, self.width, "    "));
         lines.extend(paragraphs(&format!("what to do: {remedy}"), self.width, "    "));
         lines

@@ -95,15 +95,11 @@ impl Stage {
         self.emit(Event::Verified { id: id.to_owned(), claim: claim.to_owned(), held, evidence });
     }
 
-    /// Tells that this machine cannot show these facts, and why.
-    fn skip(&self, facts: &[&str], because: &Error) {
-        let advice = diagnosis::advise(because);
+    /// Tells that this machine cannot show these facts, why not, and what would change that.
+    pub fn skip(&self, facts: &[&str], reason: &str, remedy: &str) {
         for id in facts {
-            self.emit(Event::Skipped {
-                id: (*id).to_owned(),
-                reason: advice.reason.clone(),
-                remedy: advice.remedy.clone(),
-            });
+            let (reason, remedy) = (reason.to_owned(), remedy.to_owned());
+            self.emit(Event::Skipped { id: (*id).to_owned(), reason, remedy });
         }
     }
 
@@ -115,7 +111,8 @@ impl Stage {
     pub fn or_skip(&self, facts: &[&str], part: impl FnOnce() -> Result<()>) -> Result<()> {
         match part() {
             Err(error @ Error::Refused { .. }) => {
-                self.skip(facts, &error);
+                let advice = diagnosis::advise(&error);
+                self.skip(facts, &advice.reason, &advice.remedy);
                 Ok(())
             }
             told => told,

@@ -133,9 +133,9 @@ fn die_with(program: &OwnedFd) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the stage on the CPU that its first process is on. Actors take turns, so there is nothing to
-/// gain from a second one: to hand over to it takes an interrupt and, where it was idle, tens of microseconds until it is
-/// awake, for every call that an actor makes.
+/// Keeps the stage on the CPU that its first process is on. Actors take turns, so there is nothing to gain from a second
+/// one: to hand over to it takes an interrupt and, where it was idle, the time until it is awake, at every call that an
+/// actor makes. A lesson takes up to four times as long then.
 fn stay_on_this_cpu() {
     let mut here = CpuSet::new();
     if sched_getcpu().and_then(|cpu| here.set(cpu)).is_ok() {
@@ -147,7 +147,6 @@ fn stay_on_this_cpu() {
 /// The types of namespaces of which this process is in another than the program. Anything that a lesson could change
 /// must be among them, or there is no stage.
 fn left_behind(machine: &[NamespaceId]) -> Result<Vec<Kind>> {
-    // Not /proc/self: this proc is the machine's still, and knows this process by its number there.
     let own = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
     let off: Vec<Kind> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Time) {

@@ -24,6 +24,7 @@ impl Actor {
     /// Those of mkdir(2); `EROFS` outside of the stage's /tmp and /run.
     pub fn mkdir(&self, path: &str) -> Result<()> {
         self.perform(path.to_owned(), |me, path| {
+            me.must_be_off_the_machine(Kind::Mnt, "mkdir")?;
             let made = unistd::mkdir(path.as_str(), Mode::from_bits_truncate(0o755));
             me.called("mkdir", vec![Value::Name(path)], made)
         })
@@ -34,15 +35,13 @@ impl Actor {
     /// # Errors
     /// Those of open(2) and write(2).
     pub fn put(&self, path: &str, text: &str) -> Result<()> {
-        self.perform((path.to_owned(), format!("{text}\n")), |_, (path, text)| {
-            if let Some(directory) = Path::new(&path).parent() {
-                fs::create_dir_all(directory).map_err(|why| Error::unexpected(&path, why))?;
-            }
-            let mut file = File::options().create(true).append(true).open(&path);
-            file.as_mut().map_or_else(
-                |why| Err(Error::unexpected(&path, why)),
-                |file| file.write_all(text.as_bytes()).map_err(|why| Error::unexpected(&path, why)),
-            )
+        self.perform((path.to_owned(), format!("{text}\n")), |me, (path, text)| {
+            me.must_be_off_the_machine(Kind::Mnt, "open")?;
+            let directory = Path::new(&path).parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(directory)
+                .and_then(|()| File::options().create(true).append(true).open(&path))
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .map_err(|why| Error::unexpected(&path, why))
         })
     }
 

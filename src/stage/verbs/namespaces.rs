@@ -133,6 +133,7 @@ impl Actor {
     /// `EPERM` where the maps are written already, or the machine restricts user namespaces.
     pub fn map_root(&self) -> Result<()> {
         self.perform((), |me, ()| {
+            me.must_be_off_the_machine(Kind::User, "write")?;
             let writes = [("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")];
             for (file, text) in writes {
                 let path = format!("/proc/self/{file}");

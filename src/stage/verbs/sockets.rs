@@ -16,7 +16,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 
 use crate::error::{Error, Result};
 use crate::observe::sockets;
-use crate::stage::process::{Fd, Process, io_errno};
+use crate::stage::process::{Fd, Process, Zero, io_errno};
 use crate::stage::{Actor, Stage};
 use crate::transcript::{Kind, Listener, Look, Value};
 
@@ -31,14 +31,10 @@ impl Actor {
     pub fn listen(&self, port: u16) -> Result<Fd> {
         self.perform(port, |me, port| {
             me.must_be_off_the_machine(Kind::Net, "bind")?;
-            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from);
+            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from).map(Zero);
             let listener = listener.map_err(|error| io_errno(&error));
-            let bound = listener.as_ref().map(drop).map_err(|errno| *errno);
-            me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], bound)?;
-            match listener {
-                Ok(listener) => Ok(me.keep(listener)),
-                Err(errno) => Err(Error::refused("bind", "bind", errno)),
-            }
+            let Zero(listener) = me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], listener)?;
+            Ok(me.keep(listener))
         })
     }
 
@@ -68,10 +64,8 @@ impl Actor {
     /// As [`Actor::connect`].
     pub fn http_get(&self, address: Ipv4Addr) -> Result<Vec<String>> {
         self.perform(address, |me, address| {
-            let stream = TcpStream::connect((address, 80)).map_err(|error| io_errno(&error));
-            let connected = stream.as_ref().map(drop).map_err(|errno| *errno);
-            me.called("connect", vec![Value::Text(format!("{address}:80"))], connected)?;
-            let stream = stream.map_err(|errno| Error::refused("connect", "connect", errno))?;
+            let stream = TcpStream::connect((address, 80)).map(Zero).map_err(|error| io_errno(&error));
+            let Zero(stream) = me.called("connect", vec![Value::Text(format!("{address}:80"))], stream)?;
             get(stream, address).map_err(|why| Error::unexpected("GET /", why))
         })
     }
@@ -82,14 +76,12 @@ impl Actor {
     /// `EADDRINUSE` where the name is taken.
     pub fn listen_unix(&self, name: &str) -> Result<Fd> {
         self.perform(name.to_owned(), |me, name| {
+            me.must_be_off_the_machine(Kind::Mnt, "bind")?;
+            me.must_be_off_the_machine(Kind::Net, "bind")?;
             let listener = unix_address(&name).and_then(|address| UnixListener::bind_addr(&address));
-            let listener = listener.map(OwnedFd::from).map_err(|error| io_errno(&error));
-            let bound = listener.as_ref().map(drop).map_err(|errno| *errno);
-            me.called("bind", vec![Value::Text(name)], bound)?;
-            match listener {
-                Ok(listener) => Ok(me.keep(listener)),
-                Err(errno) => Err(Error::refused("bind", "bind", errno)),
-            }
+            let listener = listener.map(OwnedFd::from).map(Zero).map_err(|error| io_errno(&error));
+            let Zero(listener) = me.called("bind", vec![Value::Text(name)], listener)?;
+            Ok(me.keep(listener))
         })
     }
 
@@ -121,6 +113,7 @@ impl Actor {
     /// Those of bind(2).
     pub fn open_mailbox(&self, path: &str) -> Result<Fd> {
         self.perform(path.to_owned(), |me, path| {
+            me.must_be_off_the_machine(Kind::Mnt, "bind")?;
             let mailbox = UnixDatagram::bind(&path).map_err(|why| Error::unexpected(&path, why))?;
             setsockopt(&mailbox, sockopt::PassCred, &true)
                 .map_err(|errno| Error::refused("setsockopt", "setsockopt(SO_PASSCRED)", errno))?;

@@ -85,7 +85,7 @@ fn play(stage: &Stage) -> Result<()> {
         "chroot-kills-host",
         "The jailed process kills one of them: the host's tail is gone.",
         end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
-        evidence!["tail was ended by SIGTERM; the prisoner sent it"],
+        evidence!["the host, its parent, learns of tail:", end.how()],
     );
     stage.by_hand("sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?'");
 
@@ -115,7 +115,7 @@ fn play(stage: &Stage) -> Result<()> {
         "chroot-same-namespaces",
         "Every namespace is the same inside and outside.",
         same,
-        evidence!["not one row differs"],
+        evidence![if same { "no row differs" } else { "a row differs" }],
     );
     stage.say(
         "One thing is forbidden in there. A user namespace would hand everybody the capability to break out of the \
@@ -126,7 +126,7 @@ fn play(stage: &Stage) -> Result<()> {
         "chroot-no-userns",
         "CLONE_NEWUSER from inside a chroot is EPERM.",
         refused == Some(Errno::EPERM),
-        evidence!["unshare(CLONE_NEWUSER):", refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+        evidence!["unshare(CLONE_NEWUSER):", refused],
     );
     stage.by_hand("readlink /proc/self/ns/pid; unshare --user --map-root-user chroot / readlink /proc/self/ns/pid");
 
@@ -145,7 +145,7 @@ fn play(stage: &Stage) -> Result<()> {
         "chroot-escape",
         "A root process leaves a chroot by a second one.",
         jail != top && now == top,
-        evidence!["its root was", jail, "and is now", now, "which is the host's"],
+        evidence!["its root was", jail, "and is now", now, "and the host's is", top],
     );
     stage.by_hand(
         "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs jail /tmp; exec perl -e \
@@ -209,7 +209,7 @@ fn play(stage: &Stage) -> Result<()> {
         "chroot-pivot-root-holds",
         "After pivot_root(2) and the old root's end, the same escape finds nothing.",
         settled == now && now != top,
-        evidence!["its root was", settled, "and still is", now],
+        evidence!["its root was", settled, "and is", now],
     );
     stage.say(
         "This is how container engines change the root: namespaces first, then pivot_root(2), never chroot(2) alone.",

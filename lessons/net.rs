@@ -76,7 +76,7 @@ fn play(stage: &Stage) -> Result<()> {
         "net-lo-up",
         "With lo down, connect(2) is ENETUNREACH; with lo up it is ECONNREFUSED: a network, and nobody there.",
         unreachable == Some(Errno::ENETUNREACH) && nobody == Some(Errno::ECONNREFUSED),
-        evidence!["down: ENETUNREACH, up: ECONNREFUSED"],
+        evidence!["down:", unreachable, "and up:", nobody],
     );
     stage.by_hand("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip addr show lo'");
 
@@ -94,7 +94,7 @@ fn play(stage: &Stage) -> Result<()> {
         "net-same-port",
         "Two servers listen on port 80 at once, one in each namespace.",
         second.is_none() && third == Some(Errno::EADDRINUSE),
-        evidence!["left and right both listen; a third, in right, is EADDRINUSE"],
+        evidence!["left: 0, right:", second, "and once more in right:", third],
     );
     let left_listens = stage.ss_tln(&left)?;
     let host_listens = stage.ss_tln(host)?;
@@ -119,7 +119,18 @@ fn play(stage: &Stage) -> Result<()> {
                 && host_listens.is_empty()
                 && none_up(&rights)
                 && no_route == Some(Errno::ENETUNREACH),
-            evidence!["left's listener and table are not the host's, and left's lo is up while right's is not"],
+            evidence![
+                "listeners: left",
+                left_listens.len(),
+                "host",
+                host_listens.len(),
+                "· tables: left",
+                left_tables.len(),
+                "host",
+                host_tables.len(),
+                "· right's own localhost:",
+                no_route
+            ],
         );
         Ok(())
     })?;
@@ -138,12 +149,13 @@ fn play(stage: &Stage) -> Result<()> {
     let agent = host.start("agent")?;
     agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
     let agents = stage.ip_addr(&agent)?;
+    let hosts = host.interfaces()?;
     stage.who_is_where(&[host, &left, &agent])?;
     stage.verify(
         "net-host-shared",
         "With the host's network namespace a container sees the host's interfaces.",
-        agents == host.interfaces()? && stage.same_namespace(host, &agent, Kind::Net)?,
-        evidence!["the same", agents.len(), "interfaces, in the same namespace"],
+        agents == hosts && stage.same_namespace(host, &agent, Kind::Net)?,
+        evidence!["the host sees", hosts.len(), "interfaces, the agent", agents.len()],
     );
     stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
     stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
@@ -179,7 +191,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
             "net-veth",
             "A veth pair is a cable: one end in each namespace, and packets cross.",
             reply.starts_with("64 bytes from 10.1.1.2") && left_routes.iter().any(|route| route.interface == "v1"),
-            evidence!["left asked 10.1.1.2 over v1, and right answered"],
+            evidence![reply],
         );
         stage.by_hand(VETH);
         stage.say("Docker puts one end of such a cable into each container, and calls it eth0.");
@@ -196,7 +208,14 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
             "net-interface-one-place",
             "An interface is in exactly one namespace: moved in, it is gone outside; netns 1 moves it back.",
             has(&here, "v2") && !has(&gone, "v2") && has(&there, "v2") && has(&back, "v2") && !has(&left_behind, "v2"),
-            evidence!["v2 was on the host, then in right alone, then on the host again"],
+            evidence![
+                "v2 on the host: at first",
+                yes_or_no(&here),
+                "· moved",
+                yes_or_no(&gone),
+                "· moved back",
+                yes_or_no(&back)
+            ],
         );
         Ok(())
     })?;
@@ -210,7 +229,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
         "net-lo-immovable",
         "The loopback cannot be moved.",
         refused == Some(Errno::EINVAL),
-        evidence![refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+        evidence!["moving lo:", refused],
     );
     stage.by_hand(
         "unshare --user --map-root-user --net --pid --fork --mount-proc sh -c \
@@ -257,7 +276,7 @@ fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
         "net-abstract-unix",
         "A Unix socket with a pathname crosses network namespaces, an abstract one does not.",
         by_path.is_none() && by_name == Some(Errno::ECONNREFUSED) && at_home.is_none(),
-        evidence!["from left: the path opens, the abstract name is ECONNREFUSED; from the host both open"],
+        evidence!["from left: the path", by_path, "and the abstract name", by_name, "· from the host:", at_home],
     );
     // A connection that nobody has taken waits in the door, and would keep left's network alive.
     host.close(door)?;
@@ -283,7 +302,7 @@ fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
             "net-veth-dies",
             "The namespace's end destroys its virtual interfaces, and with one end of a veth the other.",
             has(&before, "v2") && !has(&after, "v2"),
-            evidence!["v2 was on the host until left ended"],
+            evidence!["v2 on the host: before", yes_or_no(&before), "and after", yes_or_no(&after)],
         );
         Ok(())
     })?;
@@ -293,6 +312,11 @@ fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
 
 fn has(interfaces: &[Interface], name: &str) -> bool {
     interfaces.iter().any(|row| row.name == name)
+}
+
+/// Whether v2 is there, in a word.
+fn yes_or_no(interfaces: &[Interface]) -> &'static str {
+    if has(interfaces, "v2") { "yes" } else { "no" }
 }
 
 fn none_up(interfaces: &[Interface]) -> bool {

@@ -78,7 +78,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-getpid-not-cached",
         "getpid() asks the kernel each time; the C library keeps no copy of the parent's answer.",
         uncached == inside && launchers_own == launcher.pid(),
-        evidence!["getpid() and the bare system call agree:", Value::Pid(inside), "and", Value::Pid(uncached)],
+        evidence!["getpid() says", Value::Pid(inside), "and the bare system call", Value::Pid(uncached)],
     );
     stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'echo I am process $$'");
 
@@ -96,7 +96,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-nspid",
         "NSpid lists one number for each level.",
         numbers == [container.pid(), inside],
-        evidence!["host", Value::Pid(container.pid()), "container", Value::Pid(inside)],
+        evidence!["the host knows it as", Value::Pid(container.pid()), "and it knows itself as", Value::Pid(inside)],
     );
     stage.by_hand("unshare --user --map-root-user --pid --fork grep NSpid /proc/self/status");
     stage.say(
@@ -113,7 +113,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-parent-sees-child",
         "The parent namespace sees the child's processes; siblings do not see each other's.",
         lists(&hosts_view, container.pid()) && lists(&hosts_view, neighbour.pid()) && across == Some(Errno::ESRCH),
-        evidence!["the host lists", Value::Pid(container.pid()), "which is nothing to the neighbour"],
+        evidence!["the host lists", Value::Pid(container.pid()), "· kill() by the neighbour:", across],
     );
     let shares_pid = stage.same_namespace(host, &launcher, Kind::Pid)?;
     let parted = !stage.same_namespace(host, &container, Kind::Pid)?;
@@ -122,7 +122,16 @@ fn play(stage: &Stage) -> Result<()> {
         "ns-same-inode",
         "Two processes are in the same namespace exactly when /proc/PID/ns shows the same inode.",
         shares_pid && parted && shares_uts && launchers_own == launcher.pid() && inside != container.pid(),
-        evidence!["same inode, same numbers: host and launcher; another inode, other numbers: host and container"],
+        evidence![
+            "the launcher calls itself",
+            Value::Pid(launchers_own),
+            "and the host calls it",
+            Value::Pid(launcher.pid()),
+            "· the container calls itself",
+            Value::Pid(inside),
+            "and the host calls it",
+            Value::Pid(container.pid())
+        ],
     );
 
     stage.step("The stale /proc");
@@ -159,7 +168,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-signal-down-only",
         "kill(2) reaches down from the parent namespace; for an outer number it is ESRCH.",
         unreachable == Some(Errno::ESRCH) && end.killed_by.as_deref() == Some("SIGTERM"),
-        evidence!["down: the worker was ended by SIGTERM; up: ESRCH"],
+        evidence!["down: the worker was", end.how(), "· up:", unreachable],
     );
     stage.by_hand("unshare --user --map-root-user --pid --fork sh -c \"kill -0 $$ || echo no such process\"");
     stage.say(
@@ -209,7 +218,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-one-way",
         "setns(2) into an ancestor's PID namespace is EINVAL.",
         refused == Some(Errno::EINVAL) && down.is_none(),
-        evidence!["up: EINVAL, down: 0"],
+        evidence!["up:", refused, "and down:", down],
     );
     stage.by_hand(
         "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'exec 3</proc/self/ns/pid; \
@@ -235,7 +244,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-host-shared",
         "A container that shares the host's PID namespace lists every process of the host.",
         monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
-        evidence![monitors_view.len(), "processes, the same that the host lists"],
+        evidence!["the host lists", hosts_view.len(), "processes, the monitor", monitors_view.len()],
     );
     stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
     stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
@@ -256,7 +265,7 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-init-shield",
         "PID 1 is safe from SIGKILL from inside, and not from outside.",
         alive == 1 && end.killed_by.as_deref() == Some("SIGKILL"),
-        evidence!["SIGKILL from inside: alive; from outside: ended by SIGKILL"],
+        evidence!["after SIGKILL from inside it answers as", Value::Pid(alive), "· from outside:", end.how()],
     );
     stage.wait_until_gone(&last);
     let survivors = stage.ps(host)?;
@@ -265,7 +274,12 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-init-dies-all-die",
         "When PID 1 ends, the kernel kills all others in the namespace, and no process can be born there.",
         !lists(&survivors, last.pid()) && refused == Some(Errno::ENOMEM),
-        evidence!["the worker", Value::Pid(last.pid()), "is gone; the next fork() is ENOMEM"],
+        evidence![
+            if lists(&survivors, last.pid()) { "the host still lists" } else { "the host no longer lists" },
+            Value::Pid(last.pid()),
+            "· fork():",
+            refused
+        ],
     );
     stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'kill -KILL $$; echo still here'");
     Ok(())
@@ -289,7 +303,7 @@ fn nesting(stage: &Stage, host: &Actor) -> Result<()> {
         "pid-nesting-32",
         "PID namespaces nest to a depth of 32; one deeper is ENOSPC.",
         refused == Some(Errno::ENOSPC) && levels == DEEPEST,
-        evidence![made, "more below the stage make", levels, "and then ENOSPC"],
+        evidence![made, "more below the stage make", levels, "and then", refused],
     );
     Ok(())
 }

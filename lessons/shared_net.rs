@@ -71,7 +71,7 @@ fn play(stage: &Stage) -> Result<()> {
         "shared-net-refused",
         "A client in its own network namespace cannot reach the server's localhost:80.",
         refused == Some(Errno::ECONNREFUSED),
-        evidence!["connect(127.0.0.1:80):", refused.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+        evidence!["connect(127.0.0.1:80):", refused],
     );
     stage.by_hand(
         "unshare --user --map-root-user --net sh -c 'ip link set lo up; \
@@ -113,7 +113,12 @@ fn play(stage: &Stage) -> Result<()> {
         "shared-net-only-net",
         "The client still has its own PID and mount namespaces: it shares one namespace, not all.",
         own(Kind::Pid) && own(Kind::Mnt) && own(Kind::Uts) && !own(Kind::Net) && alone.len() == 1,
-        evidence!["same net, other pid, mnt and uts; and it lists only itself"],
+        evidence![
+            "its own:",
+            Kind::ALL.into_iter().filter(|kind| own(*kind)).map(Kind::name).collect::<Vec<_>>().join(", "),
+            "· processes that it lists:",
+            alone.len()
+        ],
     );
     stage.say(
         "To share a network is to share its ports: the one that the server holds is taken for the client as well.",
@@ -123,7 +128,7 @@ fn play(stage: &Stage) -> Result<()> {
         "shared-net-port-taken",
         "On the shared network the client cannot bind the server's port.",
         taken == Some(Errno::EADDRINUSE),
-        evidence!["bind(0.0.0.0:80):", taken.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+        evidence!["bind(0.0.0.0:80):", taken],
     );
     stage.say("This is how the containers of one Kubernetes pod reach each other on localhost.");
     stage.by_hand(
@@ -147,14 +152,14 @@ fn play(stage: &Stage) -> Result<()> {
         "pid-container-shared",
         "A helper that joins another container's PID namespace sees the server as PID 1, its worker, and itself.",
         commands(&seen) == ["master", "worker", "helper"] && seen[0].pid == 1,
-        evidence![seen.len(), "processes: master, worker, helper"],
+        evidence!["it lists", commands(&seen).join(", ")],
     );
     let masters_view = master.processes()?;
     stage.verify(
         "shared-pid-ps",
         "Sharing works both ways: the server's container lists the helper just as well.",
         masters_view == seen,
-        evidence!["the master's list is the same, line by line"],
+        evidence!["the master lists", commands(&masters_view).join(", ")],
     );
     stage.say(
         "Nothing was installed in the container: the helper brought its own program. That is what nsenter(1) is for.",

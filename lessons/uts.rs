@@ -80,7 +80,7 @@ fn play(stage: &Stage) -> Result<()> {
         "uts-independent",
         "A name that is set in one UTS namespace does not show in another.",
         after["host"] == Value::Name(original.clone()) && after["tenant"] == Value::Name("tenant".into()),
-        evidence!["the host is still", after["host"], "while the tenant is", after["tenant"]],
+        evidence!["the host is", after["host"], "and the tenant is", after["tenant"]],
     );
     stage.say(
         "The same file tells each of them something else: /proc/sys/kernel/hostname has no content of its own, it \
@@ -121,7 +121,7 @@ fn play(stage: &Stage) -> Result<()> {
         "uts-not-kernel",
         "The kernel's release is the same in every UTS namespace.",
         host_kernel == tenant_kernel,
-        evidence![host_kernel, "on both sides"],
+        evidence!["the host runs on", host_kernel, "and the tenant on", tenant_kernel],
     );
     stage.by_hand("uname -r; unshare --user --map-root-user --uts uname -r");
 
@@ -133,7 +133,7 @@ fn play(stage: &Stage) -> Result<()> {
         "uts-64-bytes",
         "64 bytes are accepted, 65 are EINVAL.",
         fits.is_none() && too_long == Some(Errno::EINVAL),
-        evidence!["64: 0, 65:", too_long.map_or("0".to_owned(), |errno| format!("{errno:?}"))],
+        evidence!["64:", fits, "and 65:", too_long],
     );
     stage.say(
         "The tenant kept a handle on its old namespace, so it can go back: setns(2) joins a namespace that exists. \
@@ -167,7 +167,7 @@ fn play(stage: &Stage) -> Result<()> {
         "uts-cap-over-owner",
         "Root of a user namespace cannot rename a UTS namespace that another one owns.",
         refused == Some(Errno::EPERM) && host_name == original,
-        evidence![refused.map_or("0".to_owned(), |errno| format!("{errno:?}")), "and the host is still", host_name],
+        evidence!["sethostname:", refused, "and the host is", host_name],
     );
     stage.say(
         "That is why the commands by hand say --user together with --uts: then the new user namespace owns the new \

@@ -4,7 +4,7 @@
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::transcript::Kind;
+use crate::transcript::{Kind, errno_name};
 
 /// The result of everything on the stage.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -89,10 +89,4 @@ impl<T> Refusal<T> for Result<T> {
             Err(error) => error.errno().map(Some).ok_or(error),
         }
     }
-}
-
-/// An errno as strace(1) shows it: `EPERM (Operation not permitted)`.
-pub fn errno_name(errno: i32) -> String {
-    let errno = Errno::from_raw(errno);
-    format!("{errno:?} ({})", errno.desc())
 }

@@ -5,8 +5,7 @@ use nix::errno::Errno;
 use super::layout::{fold, paragraphs};
 use super::style::{Line, Style};
 use super::{looks, shell};
-use crate::error::errno_name;
-use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Value};
+use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Value, errno_name};
 
 /// Where the actors' names stand.
 pub(super) const INDENT: usize = 2;

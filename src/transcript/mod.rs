@@ -10,7 +10,7 @@ mod value;
 
 pub use look::{Interface, Listener, Look, Membership, ProcessRow, Route};
 pub use scrub::{Letters, StandIns, scrub};
-pub use value::{Evidence, Kind, MacAddress, NamespaceId, Value};
+pub use value::{Evidence, Kind, MacAddress, NamespaceId, Value, errno_name};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

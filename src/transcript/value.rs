@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use nix::errno::Errno;
+
 use serde::{Deserialize, Serialize};
 
 /// The eight types of namespaces: namespaces(7).
@@ -162,6 +164,19 @@ impl From<NamespaceId> for Value {
     fn from(id: NamespaceId) -> Self {
         Value::Namespace(id)
     }
+}
+
+/// What a call came to: the errno with which the kernel refused it, or 0.
+impl From<Option<Errno>> for Value {
+    fn from(refusal: Option<Errno>) -> Self {
+        Value::Text(refusal.map_or_else(|| "0".to_owned(), |errno| format!("{errno:?}")))
+    }
+}
+
+/// An errno as strace(1) shows it: `EPERM (Operation not permitted)`.
+pub fn errno_name(errno: i32) -> String {
+    let errno = Errno::from_raw(errno);
+    format!("{errno:?} ({})", errno.desc())
 }
 
 /// What shows that a claim holds: words and values, in reading order.

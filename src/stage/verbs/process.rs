@@ -24,12 +24,16 @@ pub struct End {
     pub killed_by: Option<String>,
 }
 
+impl End {
+    /// How it ended: `killed by SIGTERM`, or `exited`.
+    pub fn how(&self) -> String {
+        self.killed_by.as_ref().map_or_else(|| "exited".to_owned(), |signal| format!("killed by {signal}"))
+    }
+}
+
 impl Told for End {
     fn told(&self) -> Value {
-        match &self.killed_by {
-            Some(signal) => Value::Text(format!("{}, killed by {signal}", self.pid)),
-            None => Value::Text(format!("{}, exited", self.pid)),
-        }
+        Value::Text(format!("{}, {}", self.pid, self.how()))
     }
 }
 

@@ -193,3 +193,20 @@ fn a_lesson_that_is_killed_leaves_the_machine_as_it_was() {
 fn a_lesson_that_is_interrupted_leaves_the_machine_as_it_was() {
     end_at_every_moment(Signal::SIGINT);
 }
+
+#[test]
+fn a_stage_that_stands_still_dies_with_the_program() {
+    let Some(house) = stage() else { return };
+    for &who in everybody() {
+        let mut telling = Telling::begin(&json_lesson(&house, "net", who));
+        telling.read(3);
+        let program: i32 = telling.child.id().try_into().unwrap();
+        // Stopped, it cannot notice by itself that nobody listens any more: only the kernel can end it.
+        for pid in processes_of(&house.program()).into_iter().filter(|pid| *pid != program) {
+            kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+        }
+        telling.child.kill().unwrap();
+        telling.child.wait().unwrap();
+        wait_until_none_runs(&house.program());
+    }
+}

@@ -55,8 +55,13 @@ fn play(stage: &Stage) -> Result<()> {
     prisoner.note("or it would still stand outside").chdir("/")?;
     stage.ls(host, "/tmp")?;
     stage.ls(&prisoner, "/")?;
-    stage.say("So far, so good: no name that the prisoner can say stands for a file outside of the jail.");
-    stage.by_hand("unshare --user --map-root-user chroot / sh -c 'ls /'");
+    stage.say(
+        "So far, so good: from its root on, directory by directory, the prisoner comes to none of the host's files.",
+    );
+    stage.by_hand(
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs jail /mnt; cd /mnt; mkdir usr; \
+         mount --rbind /usr usr; ln -s usr/bin usr/lib usr/lib64 .; chroot . ls /'",
+    );
 
     stage.step("It sees the host's processes");
     stage.say("Elsewhere on the host, tail follows a log, as somebody may do right now to watch a server.");
@@ -87,7 +92,9 @@ fn play(stage: &Stage) -> Result<()> {
         end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
         evidence!["the host, its parent, learns of tail:", end.how()],
     );
-    stage.by_hand("sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?'");
+    stage.by_hand(
+        "sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?' 2>/dev/null",
+    );
 
     stage.step("It renames the host");
     stage.say("The hostname is no file either. Inside of the jail, somebody calls sethostname(2).");
@@ -134,7 +141,7 @@ fn play(stage: &Stage) -> Result<()> {
     stage.say(
         "The one wall that there is has a door. chroot(2) does not move the caller's working directory. A second \
          chroot, into a directory below, leaves the prisoner outside of its own root; and from there .. leads all the \
-         way up, because the kernel stops only where it meets the root.",
+         way up, because the kernel stops only where it meets the caller's root, or the top of all mounts.",
     );
     let jail = prisoner.inode("/")?;
     let top = host.inode("/")?;
@@ -149,18 +156,20 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.by_hand(
         "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs jail /tmp; exec perl -e \
-         \"chroot q(/tmp); chdir q(/); mkdir q(x); chroot q(x); chdir q(..); chroot q(.); print qx(ls /)\"'",
+         \"chroot q(/tmp); chdir q(/); -e q(/etc) or print qq(no etc here\\n); \
+         mkdir q(x); chroot q(x); chdir q(..); chroot q(.); print qx(ls -d /etc)\"'",
     );
 
     stage.step("The same jail, with namespaces");
     stage.say(
-        "Now the same again, with one call before it. A jailer moves into new namespaces of six types, and forks the \
-         prisoner there, as process 1.",
+        "Now the same again, but first a jailer moves into new namespaces of six types. It forks the prisoner there, as \
+         process 1, and leaves.",
     );
     let jailer = host.start("jailer")?;
     jailer.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET)?;
     jailer.map_root()?;
     let inmate = jailer.fork("inmate")?;
+    jailer.leave()?;
     inmate.mount_private()?;
     inmate.note("a proc that shows its own PID namespace").mount_proc(&format!("{JAIL}/proc"))?;
     inmate.chroot(JAIL)?;
@@ -211,12 +220,11 @@ fn play(stage: &Stage) -> Result<()> {
         settled == now && now != top,
         evidence!["its root was", settled, "and is", now],
     );
-    stage.say(
-        "This is how container engines change the root: namespaces first, then pivot_root(2), never chroot(2) alone.",
-    );
+    stage.say("This is how container engines change the root: namespaces first, then pivot_root(2).");
     stage.by_hand(
-        "unshare --user --map-root-user --mount sh -c 'mount --rbind / /mnt; cd /mnt; \
-         pivot_root . mnt; umount -l /mnt; ls /'",
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs root /mnt; cd /mnt; mkdir usr proc old; \
+         mount --rbind /usr usr; mount --rbind /proc proc; ln -s usr/bin usr/lib usr/lib64 .; \
+         pivot_root . old; umount -l old; ls /'",
     );
     Ok(())
 }

@@ -78,7 +78,7 @@ fn play(stage: &Stage) -> Result<()> {
         unreachable == Some(Errno::ENETUNREACH) && nobody == Some(Errno::ECONNREFUSED),
         evidence!["down:", unreachable, "and up:", nobody],
     );
-    stage.by_hand("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip addr show lo'");
+    stage.by_hand("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip -br -4 addr show lo'");
 
     stage.step("One port, two servers");
     stage.say(
@@ -135,7 +135,7 @@ fn play(stage: &Stage) -> Result<()> {
         Ok(())
     })?;
     stage.by_hand(
-        "unshare --user --map-root-user sh -c 'for i in 1 2; do unshare --net sh -c \"ip link set lo up; ip route\"; done'",
+        "unshare --user --map-root-user --net sh -c 'ip link set lo up; ip -br link; unshare --net ip -br link'",
     );
 
     cable(stage, host, &left, &right)?;
@@ -245,20 +245,24 @@ const VETH: &str = "unshare --user --map-root-user --net --mount sh -c '
   ip link set v2 netns right
   ip -n left addr add 10.1.1.1/24 dev v1; ip -n left link set v1 up
   ip -n right addr add 10.1.1.2/24 dev v2
-  ip -n right link set v2 up; ip -n right addr show v2'";
+  ip -n right link set v2 up
+  nsenter --net=/run/netns/left bash -c \\
+    \"echo >/dev/tcp/10.1.1.2/80\" || echo the other end has answered'";
 
 /// An end that moves in, and out again; process 1 is the shell, so that netns 1 is where it is.
 const THERE_AND_BACK: &str = "unshare --user --map-root-user --net --mount --pid --fork sh -c '
+  names() { ip -br link | cut -d \" \" -f 1 | xargs; }
   mount -t proc proc /proc; mount -t tmpfs run /run
-  ip netns add right; ip link add v2 type veth peer name v1; ip link
-  ip link set v2 netns right; ip link
-  ip -n right link set v2 netns 1; ip link'";
+  ip netns add right; ip link add v2 type veth peer name v1; names
+  ip link set v2 netns right; names
+  ip -n right link set v2 netns 1; names'";
 
 /// A namespace that ends, and how long its cable outlives it.
 const THE_END: &str = "unshare --user --map-root-user --net --mount sh -c '
+  names() { ip -br link | cut -d \" \" -f 1 | xargs; }
   mount -t tmpfs run /run; ip netns add left
-  ip link add v2 type veth peer name v1 netns left; ip link
-  ip netns del left; while ip link show v2; do :; done'";
+  ip link add v2 type veth peer name v1 netns left; names
+  ip netns del left; while names | grep -q v2; do :; done; names'";
 
 /// What crosses network namespaces without a network.
 fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
@@ -280,9 +284,15 @@ fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
     );
     // A connection that nobody has taken waits in the door, and would keep left's network alive.
     host.close(door)?;
-    stage.by_hand("wc -l </proc/net/unix; unshare --user --map-root-user --net sh -c 'wc -l </proc/net/unix'");
+    stage.by_hand(BY_NAME);
     Ok(())
 }
+
+/// How often an abstract name is in the list of the network namespace that it was made in, and of a new one.
+const BY_NAME: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket::UNIX -e '
+  $door = IO::Socket::UNIX->new(Local => "\0door", Listen => 1);
+  print qx($_ grep -c \@door /proc/net/unix)
+    for "", "unshare --net"'"#;
 
 /// A namespace ends, and its interfaces with it.
 fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {

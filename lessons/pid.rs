@@ -140,7 +140,7 @@ fn play(stage: &Stage) -> Result<()> {
          shows the PID namespace of whoever mounted it. So the container still sees everybody.",
     );
     let stale = stage.ps(&container)?;
-    stage.say("It can only look. For a number that it reads there, the kernel finds no process in its own namespace:");
+    stage.say("It cannot signal them, though. For a number that it reads there, the kernel finds no process in its own namespace:");
     let unreachable = container.kill(launcher.pid(), Signal::SIGTERM).refusal()?;
     stage.say("The cure is a proc of its own, mounted over the old one in a mount namespace of its own.");
     container.unshare(CLONE_NEWNS)?;
@@ -170,7 +170,9 @@ fn play(stage: &Stage) -> Result<()> {
         unreachable == Some(Errno::ESRCH) && end.killed_by.as_deref() == Some("SIGTERM"),
         evidence!["down: the worker was", end.how(), "· up:", unreachable],
     );
-    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c \"kill -0 $$ || echo no such process\"");
+    stage.by_hand(
+        "unshare --user --map-root-user --pid --fork sh -c \"kill -0 $$ 2>/dev/null || echo no such process\"",
+    );
     stage.say(
         "Where a number does cross the border, the kernel translates it. The container writes a letter to the host, \
          and the kernel puts the sender on it, by the number that the reader knows.",
@@ -205,7 +207,7 @@ fn play(stage: &Stage) -> Result<()> {
         before == parent.pid_for_parent() && after == 1 && reaped.pid == orphan.pid_for_parent(),
         evidence!["parent before", Value::Pid(before), "and after", Value::Pid(after)],
     );
-    stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc sh -c '(sleep 9 &); ps -eo pid,ppid,comm'");
+    stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc sh -c '(sleep 9 &); ps -eo pid,ppid'");
 
     stage.step("Down, not up, and not for ever");
     stage.say(
@@ -258,7 +260,8 @@ fn play(stage: &Stage) -> Result<()> {
     last.kill(1, Signal::SIGTERM)?;
     last.note("sent, and thrown away").kill(1, Signal::SIGKILL)?;
     let alive = container.note("PID 1 is still there").getpid()?;
-    stage.say("From the parent namespace there is no such shield. The host ends it, and the kernel ends the rest.");
+    stage.say("Against the parent namespace the shield does not hold: a SIGKILL from there arrives. The host ends it, and the \
+         kernel ends the rest.");
     host.kill(container.pid(), Signal::SIGKILL)?;
     let end = launcher.waitpid(container.pid_for_parent())?;
     stage.verify(

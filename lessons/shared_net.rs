@@ -54,7 +54,7 @@ fn play(stage: &Stage) -> Result<()> {
     let page = stage.curl(&master)?;
     stage.by_hand(
         "unshare --user --map-root-user --net --uts --ipc --pid --fork --mount-proc sh -c \
-         'hostname web; ip link set lo up; ss -tln; ps -eo pid,ppid,comm'",
+         'hostname web; ip link set lo up; hostname; ip -br -4 addr; ps -eo ppid,comm'",
     );
     stage.by_hand_with_docker("docker run -d --name web nginx:alpine");
 
@@ -96,14 +96,15 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.by_hand(
         "unshare --user --map-root-user --net sh -c 'ip link set lo up; exec 3</proc/self/ns/net; \
-         unshare --net nsenter --net=/proc/self/fd/3 ip addr show lo'",
+         unshare --net nsenter --net=/proc/self/fd/3 ip -br -4 addr show lo'",
     );
     stage.by_hand_with_docker("docker run --rm --network container:web alpine wget -qO- localhost");
 
     stage.step("One thing shared, the rest apart");
     stage.say(
         "A container is not one thing: it is a set of namespaces, and each can be shared by itself. Here is who is in \
-         which now. The server's and the client's rows differ, but for one.",
+         which now. Each container has five namespaces of its own making; for one of the five types, the client is in \
+         the server's.",
     );
     stage.who_is_where(&[host, &master, &client])?;
     let (of_server, of_client) = (stage.membership(&master)?.namespaces, stage.membership(&client)?.namespaces);
@@ -145,6 +146,7 @@ fn play(stage: &Stage) -> Result<()> {
     joiner.join(&master, CLONE_NEWPID)?;
     joiner.unshare(CLONE_NEWNS)?;
     let helper = joiner.fork("helper")?;
+    joiner.leave()?;
     helper.mount_private()?;
     helper.mount_proc("/proc")?;
     let seen = stage.ps(&helper)?;
@@ -165,21 +167,21 @@ fn play(stage: &Stage) -> Result<()> {
         "Nothing was installed in the container: the helper brought its own program. That is what nsenter(1) is for.",
     );
     stage.by_hand(
-        "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'exec 3</proc/self/ns/pid; \
-         unshare --pid --fork nsenter --pid=/proc/self/fd/3 true || unshare --mount ps -eo pid,ppid,comm'",
+        "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'unshare --pid --fork yes 2>/dev/null | \
+         { read line; nsenter --target $(pgrep -x yes) --pid unshare --mount-proc ps -eo pid,ppid,comm; }'",
     );
     stage.by_hand_with_docker("docker run --rm --pid container:web alpine ps");
     Ok(())
 }
 
-/// A container as an engine makes it: a runtime moves into new namespaces, and forks the first process there.
+/// A container as an engine makes it: a runtime moves into new namespaces, forks the first process there, and is done.
 fn container(stage: &Stage, runtime: &str, name: &str) -> Result<Actor> {
     let runtime = stage.host().start(runtime)?;
     runtime.unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET)?;
     let first = runtime.fork(name)?;
+    runtime.leave()?;
     first.mount_private()?;
     first.mount_proc("/proc")?;
-    stage.keep(runtime);
     Ok(first)
 }
 

@@ -52,6 +52,8 @@ pub enum Format {
     Json,
     /// For a page or a ticket
     Markdown,
+    /// Pictures for a slide: who is in which namespace, before and after each step in which somebody moves
+    Svg,
 }
 
 /// When to use colour.
@@ -72,6 +74,8 @@ pub enum Command {
     List,
     /// Run lessons, live on this machine's kernel
     Lesson(Lessons),
+    /// Open a shell on an empty stage: a machine to try things on, which is gone when the shell ends
+    Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
     Doctor,
     /// Print the completion script of a shell
@@ -83,6 +87,14 @@ pub enum Command {
     Man,
 }
 
+/// What to run on the stage.
+#[derive(Debug, Args)]
+pub struct ShellOnStage {
+    /// Run this command instead of $SHELL
+    #[arg(short, value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
 /// Which lessons to run.
 #[derive(Debug, Args)]
 pub struct Lessons {
@@ -92,4 +104,7 @@ pub struct Lessons {
     /// All lessons, in teaching order
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
+    /// Show this step alone; those before it happen unseen
+    #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub step: Option<usize>,
 }

@@ -38,7 +38,7 @@ pub fn advise(error: &Error) -> Advice {
         // What is left of the reasons in unshare(2).
         ("clone3" | "unshare", Errno::EPERM) => advice(
             &format!("{error}. You are inside a chroot; the kernel makes no user namespace there"),
-            "leave the chroot, or enter the directory with pivot_root instead (as `bwrap` and `unshare --root` do)",
+            "leave the chroot, or enter the directory with pivot_root(2) instead, as `bwrap` does",
         ),
         ("write" | "mount", Errno::EPERM | Errno::EACCES)
             if says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") =>
@@ -81,6 +81,8 @@ fn exhausted(error: &Error, call: &str) -> Advice {
         ("CLONE_NEWNET", "max_net_namespaces"),
         ("CLONE_NEWCGROUP", "max_cgroup_namespaces"),
     ];
+    /// As many namespaces of a type as a class may need on one machine.
+    const FEW: u64 = 10_000;
     let limits = fs::read_dir("/proc/sys/user").into_iter().flatten().flatten();
     let zero = limits
         .filter(|limit| fs::read_to_string(limit.path()).is_ok_and(|text| text.trim() == "0"))
@@ -92,7 +94,9 @@ fn exhausted(error: &Error, call: &str) -> Advice {
     };
     let asked = LIMITS.iter().find(|(flag, _)| call.contains(flag)).map_or("max_user_namespaces", |(_, name)| name);
     let name = zero.unwrap_or_else(|| asked.to_owned());
-    advice(&reason, &format!("sudo sysctl user.{name}=10000"))
+    let limit = fs::read_to_string(format!("/proc/sys/user/{name}")).ok().and_then(|text| text.trim().parse().ok());
+    let more = limit.map_or(FEW, |limit: u64| FEW.max(limit.saturating_mul(2)));
+    advice(&reason, &format!("sudo sysctl user.{name}={more}"))
 }
 
 fn advice(reason: &(impl ToString + ?Sized), remedy: &str) -> Advice {

@@ -8,7 +8,7 @@ use nix::sys::utsname::uname;
 use crate::diagnosis::{Advice, advise};
 use crate::error::Error;
 use crate::lesson::{Lesson, Place};
-use crate::stage::House;
+use crate::stage::{House, Terminal};
 use crate::transcript::{Closing, Event, Opening, Value};
 
 /// What came of a performance.
@@ -47,7 +47,7 @@ pub fn perform(
     place: &Place,
     show: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> std::result::Result<Outcome, Stopped> {
-    let mut house = House::open(lesson.play).map_err(Stopped::NoStage)?;
+    let mut house = House::open(Terminal::Left, lesson.play).map_err(Stopped::NoStage)?;
     let mut outcome = Outcome::default();
     let kernel = kernel();
     show(Event::Lesson(opening(lesson, place, &kernel)))?;

@@ -107,11 +107,11 @@ pub fn snapshot(lesson: &str, format: &str) -> String {
     body.unwrap_or_else(|| panic!("{file} is no snapshot: {how}")).to_owned()
 }
 
-fn snapshot_events(lesson: &str) -> Vec<Value> {
+pub fn snapshot_events(lesson: &str) -> Vec<Value> {
     snapshot(lesson, "json").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn strings(list: &Value) -> BTreeSet<String> {
+pub fn strings(list: &Value) -> BTreeSet<String> {
     list.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
 }
 
@@ -151,7 +151,9 @@ fn every_snapshot_is_of_a_lesson() {
     for entry in fs::read_dir(root("tests/snapshots")).unwrap().flatten() {
         let file = entry.file_name().into_string().unwrap();
         let lesson = file.split('.').next().unwrap().to_owned();
-        assert!(known.contains(&lesson), "remove tests/snapshots/{file}: there is no lesson {lesson}");
+        // What the book shows of the two commands that list lessons.
+        let of_a_command = ["doctor", "list"].contains(&lesson.as_str());
+        assert!(of_a_command || known.contains(&lesson), "remove tests/snapshots/{file}: there is no lesson {lesson}");
     }
 }
 

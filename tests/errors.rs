@@ -4,15 +4,15 @@
 use crate::support::{End, House, Run, Who, has_tool, stage};
 
 /// Runs a script as root of a new user namespace, with a new mount namespace. `"$0"` is the program.
-fn as_root_of_nothing(house: &House, script: &str) -> Run {
+pub fn as_root_of_nothing(house: &House, script: &str) -> Run {
     house.shell(script).under(&["unshare", "--map-root-user", "--mount"]).by(Who::PlainUser)
 }
 
 /// Where there can be no UTS namespace more.
-const NO_UTS: &str = "echo 0 > /proc/sys/user/max_uts_namespaces && exec \"$0\"";
+pub const NO_UTS: &str = "echo 0 > /proc/sys/user/max_uts_namespaces && exec \"$0\"";
 
 /// Where the root is a directory like any other: one with the machine's programs in it.
-const JAIL: &str = "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/root && mkdir tmp && \
+pub const JAIL: &str = "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/root && mkdir tmp && \
     for d in bin lib lib64 usr proc dev; do [ -d /$d ] && mkdir $d && mount --rbind /$d $d; done; \
     mkdir -p \".${0%/*}\" && mount --rbind \"${0%/*}\" \".${0%/*}\" && exec chroot /mnt/root \"$0\"";
 

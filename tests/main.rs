@@ -5,6 +5,7 @@
 // is so for the other files of this one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs, unreachable_pub)]
 
+mod anchored;
 mod bad_input;
 mod completions;
 mod consistency;
@@ -12,7 +13,9 @@ mod errors;
 mod ledger;
 mod moments;
 mod output;
+mod pictures;
 mod readme;
+mod shell;
 mod snapshots;
 mod support;
 mod untouched;

@@ -101,12 +101,13 @@ fn no_line_of_the_list_is_wider_than_a_narrow_terminal() {
 }
 
 /// The contract with other programs: the keys that every event of a kind has.
-const CONTRACT: [(&str, &[&str]); 9] = [
+const CONTRACT: [(&str, &[&str]); 10] = [
     ("lesson", &["id", "title", "question", "number", "of", "minutes", "kernel"]),
     ("step", &["number", "of", "title"]),
     ("said", &["text"]),
     ("called", &["actor", "syscall", "args"]),
     ("saw", &["actor", "what"]),
+    ("stood", &["rows"]),
     ("compared", &["title", "before", "after", "changed"]),
     ("verified", &["id", "claim", "held", "evidence"]),
     ("by_hand", &["command"]),

@@ -3,13 +3,16 @@
 use std::fs;
 use std::path::Path;
 
+use crate::anchored::without_anchors;
+use crate::consistency::snapshot;
+
 const LESSON: &str = "uts";
 
 #[test]
 fn the_readmes_transcript_is_the_snapshot_of_its_lesson() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
-    let snapshot = crate::consistency::snapshot(LESSON, "plain");
+    let snapshot = without_anchors(&snapshot(LESSON, "plain"));
     let (begin, end) = (format!("<!-- transcript: {LESSON} -->"), "<!-- /transcript -->");
     let shown = readme.split_once(&begin).and_then(|(_, rest)| rest.split_once(end)).map(|(shown, _)| shown);
     let shown = shown.unwrap_or_else(|| panic!("README.md has no block between {begin} and {end}"));

@@ -3,6 +3,7 @@
 use insta::{Settings, assert_snapshot};
 use serde_json::{Value, json};
 
+use crate::anchored::{with_pictures_anchored, with_steps_anchored};
 use crate::support::{House, Run, Who, everybody, has_tool, of_kind, stage};
 
 /// How many runs in a row must tell the same.
@@ -26,7 +27,7 @@ fn same(one: &str, other: &str, what: &str) {
     assert!(one == other, "{what} tells something else; the first lines that differ: {differing:#?}");
 }
 
-fn snapshot_settings() -> Settings {
+pub fn snapshot_settings() -> Settings {
     let mut settings = Settings::clone_current();
     settings.set_snapshot_path("snapshots");
     settings.set_prepend_module_to_snapshot(false);
@@ -38,8 +39,11 @@ fn snapshot_settings() -> Settings {
 fn a_lesson_tells_what_its_snapshots_say() {
     let Some(house) = stage() else { return };
     for id in house.ids() {
-        for format in ["plain", "json"] {
-            let told = told(&scrubbed(&house, &id, format));
+        // With marks by which the book finds what belongs to a step: see `anchored`.
+        let plain = with_steps_anchored(&told(&scrubbed(&house, &id, "plain")));
+        let pictures = with_pictures_anchored(&id, &told(&scrubbed(&house, &id, "svg")));
+        let json = told(&scrubbed(&house, &id, "json"));
+        for (format, told) in [("plain", plain), ("svg", pictures), ("json", json)] {
             snapshot_settings().bind(|| assert_snapshot!(format!("{id}.{format}"), told));
         }
     }

@@ -93,7 +93,7 @@ pub fn has_tool(name: &str) -> bool {
     available(there, &format!("the tool {name} is not installed"))
 }
 
-fn available(there: bool, lack: &str) -> bool {
+pub fn available(there: bool, lack: &str) -> bool {
     if !there {
         let test = std::thread::current().name().unwrap_or_default().to_owned();
         assert!(std::env::var("NSLEARN_MUST_RUN").as_deref() != Ok("1"), "{test} must run here, but {lack}");

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{complain, status};
-use crate::cli::{Lessons, Output};
+use crate::cli::{Format, Lessons, Output};
 use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
@@ -11,10 +11,10 @@ use crate::lessons;
 use crate::perform::{Stopped, perform};
 use crate::render::Renderer;
 
-use crate::transcript::{Letters, StandIns, scrub};
+use crate::transcript::{Event, Letters, StandIns, scrub};
 
 pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
-    let chosen = match choose(wanted) {
+    let chosen = match choose(wanted, output.format) {
         Ok(chosen) => chosen,
         Err(message) => {
             complain(&message);
@@ -24,7 +24,7 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     let mut renderer = Renderer::new(output);
     let mut worst = 0;
     for lesson in chosen {
-        worst = worst.max(perform_one(lesson, output, &mut renderer)?);
+        worst = worst.max(perform_one(lesson, wanted.step, output, &mut renderer)?);
         if worst == status::NOT_HERE {
             break;
         }
@@ -32,15 +32,22 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     Ok(worst)
 }
 
-fn perform_one(lesson: &'static Lesson, output: &Output, renderer: &mut Renderer) -> io::Result<u8> {
+fn perform_one(
+    lesson: &'static Lesson,
+    step: Option<usize>,
+    output: &Output,
+    renderer: &mut Renderer,
+) -> io::Result<u8> {
     // Letters and stand-ins begin anew with each lesson: each has a stage of its own.
     let (mut letters, mut stand_ins) = (Letters::default(), StandIns::default());
+    let mut window = step.map(Window::new);
     let performed = perform(lesson, &lessons::place(lesson), &mut |mut event| {
+        // Also of what is not shown: a namespace has the same letter whether or not its step is looked at alone.
         letters.assign(&mut event);
         if output.scrub {
             scrub(&mut event, &mut stand_ins);
         }
-        renderer.event(&event)
+        if window.as_mut().is_none_or(|window| window.shows(&event)) { renderer.event(&event) } else { Ok(()) }
     });
     match performed {
         Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => Ok(status::FAILED),
@@ -52,6 +59,30 @@ fn perform_one(lesson: &'static Lesson, output: &Output, renderer: &mut Renderer
     }
 }
 
+/// One step of a lesson, between what stands at the lesson's head and foot.
+struct Window {
+    wanted: usize,
+    /// The step that is being told; 0 before the first.
+    current: usize,
+}
+
+impl Window {
+    fn new(wanted: usize) -> Self {
+        Window { wanted, current: 0 }
+    }
+
+    fn shows(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Lesson(_) | Event::Ended(_) => return true,
+            Event::Step { number, .. } => self.current = *number,
+            // Where everybody stands at the end of a step is where they stand before the next.
+            Event::Stood { .. } if self.current + 1 == self.wanted => return true,
+            _ => {}
+        }
+        self.current == self.wanted
+    }
+}
+
 fn tell(lesson: &Lesson, what: &str, error: &Error, status: u8) -> u8 {
     let advice = advise(error);
     complain(&format!("nslearn: lesson {} {what}\n  {}\n  what to do: {}", lesson.id, advice.reason, advice.remedy));
@@ -59,11 +90,25 @@ fn tell(lesson: &Lesson, what: &str, error: &Error, status: u8) -> u8 {
 }
 
 /// The lessons that were asked for; or what to say to somebody who asked for one that there is not.
-fn choose(wanted: &Lessons) -> Result<Vec<&'static Lesson>, String> {
+fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, String> {
+    if format == Format::Svg && (wanted.all || wanted.names.len() > 1) {
+        return Err("nslearn: a picture is of one lesson\n  name one: nslearn lesson uts --format svg".to_owned());
+    }
     if wanted.all {
         return Ok(lessons::ALL.to_vec());
     }
-    wanted.names.iter().map(|name| lessons::find(name).ok_or_else(|| unknown(name))).collect()
+    let chosen: Vec<_> =
+        wanted.names.iter().map(|name| lessons::find(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
+    for lesson in &chosen {
+        let steps = lesson.steps;
+        if let Some(step) = wanted.step.filter(|step| !(1..=steps).contains(step)) {
+            return Err(format!(
+                "nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}",
+                lesson.id
+            ));
+        }
+    }
+    Ok(chosen)
 }
 
 fn unknown(name: &str) -> String {

@@ -5,6 +5,7 @@ mod doctor;
 mod lesson;
 mod list;
 mod man;
+mod shell;
 mod welcome;
 
 use std::io::{self, Write};
@@ -33,6 +34,7 @@ pub fn run(cli: &Cli) -> u8 {
         None => welcome::run(&cli.output),
         Some(Command::List) => list::run(&cli.output),
         Some(Command::Lesson(lessons)) => lesson::run(lessons, &cli.output),
+        Some(Command::Shell(wanted)) => shell::run(wanted),
         Some(Command::Doctor) => doctor::run(&cli.output),
         Some(Command::Completions { shell }) => completions::run(*shell),
         Some(Command::Man) => man::run(),

@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use serde_json::{Map, Value as Json, json};
 
-use crate::transcript::{Answer, Called, Event, Evidence, Interface, Look, Value};
+use crate::transcript::{Answer, Called, Event, Evidence, Interface, Look, Membership, Value};
 
 /// The event as a line.
 pub(super) fn line(event: &Event) -> String {
@@ -28,6 +28,9 @@ fn object(event: &Event) -> Json {
                 saw.extend(seen);
             }
             saw
+        }
+        Event::Stood { members } => {
+            json!({"event": "stood", "rows": members.iter().map(member).collect::<Vec<_>>()})
         }
         Event::Compared { title, before, after } => {
             let changed: Vec<&String> =
@@ -80,15 +83,7 @@ fn look_object(look: &Look) -> Json {
         Look::Processes(rows) => json!({"rows": rows}),
         Look::Pids(pids) => json!({"pids": pids.iter().map(value).collect::<Vec<_>>()}),
         Look::Namespaces(members) => {
-            let rows = members.iter().map(|member| {
-                let namespaces: Map<String, Json> = member
-                    .namespaces
-                    .iter()
-                    .map(|id| (id.kind.to_string(), json!({"inode": id.inode, "letter": id.letter})))
-                    .collect();
-                json!({"actor": member.actor, "pid": member.pid, "namespaces": namespaces})
-            });
-            json!({"rows": rows.collect::<Vec<_>>()})
+            json!({"rows": members.iter().map(member).collect::<Vec<_>>()})
         }
         Look::Interfaces(rows) => json!({"rows": rows.iter().map(interface).collect::<Vec<_>>()}),
         Look::Routes(rows) => json!({"rows": rows}),
@@ -97,6 +92,15 @@ fn look_object(look: &Look) -> Json {
         Look::Directory { path, entries } => json!({"path": path, "rows": entries}),
         Look::Output { like, lines } => json!({"like": like, "rows": lines}),
     }
+}
+
+fn member(row: &Membership) -> Json {
+    let namespaces: Map<String, Json> = row
+        .namespaces
+        .iter()
+        .map(|id| (id.kind.to_string(), json!({"inode": id.inode, "letter": id.letter})))
+        .collect();
+    json!({"actor": row.actor, "pids": row.pids, "namespaces": namespaces})
 }
 
 fn interface(row: &Interface) -> Json {

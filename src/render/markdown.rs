@@ -16,6 +16,7 @@ impl Markdown {
     pub(super) fn event(&mut self, event: &Event) -> String {
         match event {
             Event::Called(_) | Event::Saw { .. } | Event::Compared { .. } => self.code(event),
+            Event::Stood { .. } => String::new(),
             other => format!("{}{}", self.end_block(), words(other)),
         }
     }
@@ -62,7 +63,7 @@ fn words(event: &Event) -> String {
             let held = closing.held;
             format!("\n---\n\n{held} facts held{failed}{skipped}, {left}.\n\nRead on: {}.\n\n", manuals(&closing.man))
         }
-        Event::Called(_) | Event::Saw { .. } | Event::Compared { .. } => String::new(),
+        Event::Called(_) | Event::Stood { .. } | Event::Saw { .. } | Event::Compared { .. } => String::new(),
     }
 }
 

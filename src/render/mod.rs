@@ -6,6 +6,7 @@ mod layout;
 mod locale;
 mod looks;
 mod markdown;
+mod picture;
 mod shell;
 mod style;
 mod text;
@@ -38,6 +39,7 @@ enum Form {
     Text(text::Text),
     Json,
     Markdown(markdown::Markdown),
+    Svg(picture::Pictures),
 }
 
 impl Renderer {
@@ -48,6 +50,7 @@ impl Renderer {
             Format::Terminal | Format::Plain => Form::Text(text::Text::new(out.width)),
             Format::Json => Form::Json,
             Format::Markdown => Form::Markdown(markdown::Markdown::default()),
+            Format::Svg => Form::Svg(picture::Pictures::default()),
         };
         Renderer { out, form }
     }
@@ -61,6 +64,7 @@ impl Renderer {
             Form::Text(text) => self.out.lines(&text.event(event)),
             Form::Json => self.out.raw(&json::line(event)),
             Form::Markdown(markdown) => self.out.raw(&markdown.event(event)),
+            Form::Svg(pictures) => self.out.raw(&pictures.event(event)),
         }
     }
 }

@@ -44,6 +44,10 @@ impl Text {
 
     /// The lines that show one event, with a blank line before them where one belongs.
     pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
+        // Who is where all the time is for pictures; a story says it where it matters.
+        if matches!(event, Event::Stood { .. }) {
+            return Vec::new();
+        }
         let (kind, lines) = self.body(event);
         let close = match (self.last, kind) {
             (Kind::Nothing, _) | (Kind::Step, Kind::Words) | (Kind::Look, Kind::Claim) => true,
@@ -70,6 +74,7 @@ impl Text {
                 let seen = looks::seen(actor, look, self.width);
                 (Kind::Look, seen.into_iter().map(|line| (line, DEEDS + 4)).collect())
             }
+            Event::Stood { .. } => (self.last, Vec::new()),
             Event::Compared { title, before, after } => {
                 (Kind::Look, flat(looks::compared(title, before, after, self.width)))
             }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use serde::Serialize;
@@ -30,8 +31,9 @@ pub struct Actor {
 enum Seat {
     /// It is this very process.
     Here(Box<RefCell<Process>>),
-    /// It listens at the other end.
-    Across(Channel),
+    /// It listens at the other end, which is never closed: an actor stays on the stage until the story ends it or the
+    /// stage goes, whether or not the story has more use for it.
+    Across(ManuallyDrop<Channel>),
 }
 
 /// What travels with a script.
@@ -53,7 +55,13 @@ impl Actor {
         let channel = Channel::from(fd);
         let hello = channel.receive().ok().flatten();
         let pid = hello.and_then(|message| message.sender).ok_or_else(|| Error::Gone(name.to_owned()))?;
-        Ok(Actor { name: name.to_owned(), pid, pid_for_parent, seat: Seat::Across(channel), note: RefCell::default() })
+        Ok(Actor {
+            name: name.to_owned(),
+            pid,
+            pid_for_parent,
+            seat: Seat::Across(ManuallyDrop::new(channel)),
+            note: RefCell::default(),
+        })
     }
 
     /// The actor's name.

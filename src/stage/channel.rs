@@ -87,8 +87,8 @@ impl Channel {
     }
 
     /// From now on [`Channel::receive`] waits for so long at most, and is `EAGAIN` then.
-    pub(super) fn wait_at_most(&self, time: Duration) -> nix::Result<()> {
-        set_socket_timeout(&self.0, Timeout::Recv, Some(time)).map_err(errno)
+    pub(super) fn wait_at_most(&self, time: Option<Duration>) -> nix::Result<()> {
+        set_socket_timeout(&self.0, Timeout::Recv, time).map_err(errno)
     }
 }
 

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use super::channel::Channel;
 use super::log::Line;
-use super::{Stage, open, root};
+use super::{Stage, Terminal, open, root};
 use crate::error::{Error, Result};
 use crate::observe::processes;
 use crate::transcript::{Event, Look, Value};
@@ -34,14 +34,14 @@ impl House {
     ///
     /// # Errors
     /// Where this machine allows no stage.
-    pub fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+    pub fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
         let _ = prctl::set_child_subreaper(true);
-        let (init, channel) = open::open(direct)?;
+        let (init, channel) = open::open(terminal, direct)?;
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut house = House { init: Some(init), channel, before: Machine::look() };
         let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
-        house.channel.wait_at_most(SILENCE).map_err(refused)?;
+        house.channel.wait_at_most(Some(SILENCE)).map_err(refused)?;
         match house.next()? {
             Line::Failed(error) => Err(error),
             _ => Ok(house),
@@ -56,9 +56,26 @@ impl House {
         loop {
             match self.next() {
                 Ok(Line::Event(event)) => hear(event)?,
-                Ok(Line::Ready) => {}
+                Ok(Line::Ready | Line::Left(_)) => {}
                 Ok(Line::Done) => return Ok(Ok(())),
                 Ok(Line::Failed(error)) | Err(error) => return Ok(Err(error)),
+            }
+        }
+    }
+
+    /// Waits, for as long as it takes, until the program that the stage was opened for has ended: its exit status.
+    ///
+    /// # Errors
+    /// Where it did not start, or the stage was lost.
+    pub fn wait_for_status(&mut self) -> Result<i32> {
+        let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
+        self.channel.wait_at_most(None).map_err(refused)?;
+        loop {
+            match self.next()? {
+                Line::Left(status) => return Ok(status),
+                Line::Failed(error) => return Err(error),
+                Line::Done => return Err(Error::StageLost("the program is gone".to_owned())),
+                Line::Ready | Line::Event(_) => {}
             }
         }
     }

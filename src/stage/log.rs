@@ -18,6 +18,8 @@ pub(super) enum Line {
     Ready,
     /// Something happened.
     Event(Event),
+    /// The program that the stage was opened for has ended, with this exit status.
+    Left(i32),
     /// The lesson cannot go on.
     Failed(Error),
     /// The lesson has been told to its end.

@@ -13,23 +13,26 @@ mod open;
 mod probe;
 mod process;
 mod root;
+mod shell;
 mod verbs;
 
 pub use actor::Actor;
 pub use house::House;
+pub use open::Terminal;
 pub use probe::{Need, probe};
 pub use process::Fd;
+pub use shell::run_on_a_stage;
 pub use verbs::*;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use indexmap::IndexMap;
 
-use self::log::Log;
+use self::log::{Line, Log};
 use self::process::Process;
 use crate::diagnosis;
 use crate::error::{Error, Result};
-use crate::observe::namespaces;
+use crate::observe::{namespaces, processes};
 use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Value};
 
 /// The director's view of the stage.
@@ -39,18 +42,11 @@ pub struct Stage {
     log: Log,
     step: Cell<usize>,
     steps: Cell<usize>,
-    extras: RefCell<Vec<Actor>>,
 }
 
 impl Stage {
     fn new(log: Log, process: Process) -> Self {
-        Stage {
-            host: Actor::here("host", process),
-            log,
-            step: Cell::new(0),
-            steps: Cell::new(0),
-            extras: RefCell::default(),
-        }
+        Stage { host: Actor::here("host", process), log, step: Cell::new(0), steps: Cell::new(0) }
     }
 
     /// The actor that plays the machine's first process: PID 1 of the stage.
@@ -63,14 +59,9 @@ impl Stage {
         self.steps.set(steps);
     }
 
-    /// Keeps an actor on the stage until the end, though the story has no more use for it: its process would end as soon
-    /// as nobody could tell it what to do.
-    pub fn keep(&self, actor: Actor) {
-        self.extras.borrow_mut().push(actor);
-    }
-
     /// Begins the next step.
     pub fn step(&self, title: &str) {
+        self.stood();
         self.step.set(self.step.get() + 1);
         self.emit(Event::Step { number: self.step.get(), of: self.steps.get(), title: title.to_owned() });
     }
@@ -146,7 +137,16 @@ impl Stage {
     pub fn membership(&self, actor: &Actor) -> Result<Membership> {
         let namespaces = namespaces::of(&actor.pid().to_string())
             .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns", actor.pid()), why))?;
-        Ok(Membership { actor: actor.name().to_owned(), pid: actor.pid(), namespaces })
+        Ok(Membership { actor: actor.name().to_owned(), pids: vec![actor.pid()], namespaces })
+    }
+
+    /// Tells where everybody stands now: all processes that live on the stage, whether the story speaks of them or not.
+    fn stood(&self) {
+        let mut members = processes::standing();
+        if let Some(first) = members.first_mut().filter(|first| first.pids == [self.host.pid()]) {
+            self.host.name().clone_into(&mut first.actor);
+        }
+        self.emit(Event::Stood { members });
     }
 
     /// The namespace of one type that an actor is in.
@@ -156,6 +156,11 @@ impl Stage {
     pub fn namespace_of(&self, actor: &Actor, kind: Kind) -> Result<NamespaceId> {
         namespaces::read(&format!("{}/ns/{kind}", actor.pid()), kind)
             .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns/{kind}", actor.pid()), why))
+    }
+
+    /// Tells with which status the program ended for which there is this stage.
+    fn left(&self, status: i32) {
+        self.log.line(&Line::Left(status));
     }
 
     fn emit(&self, event: Event) {

@@ -1,7 +1,7 @@
 //! How a stage comes to be: its first process, in new namespaces of all eight types, safe before the lesson begins.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -37,9 +37,18 @@ const NEW: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWCGROUP;
 
+/// What becomes of the terminal and of the working directory's other files that the program has open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// The stage has none of it: for a lesson, which is told by the program.
+    Left,
+    /// The standard streams are the stage's as well: for a shell on it.
+    Kept,
+}
+
 /// Makes a stage, and lets its first process direct: its id on the machine, and the channel on which it tells. The
 /// stage is gone, with all that is on it, as soon as that process is.
-pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
+pub(super) fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
     let maps = Maps::choose()?;
     let machine = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
     let (here, there) = Channel::pair().map_err(|errno| Error::refused("socketpair", "socketpair(AF_UNIX)", errno))?;
@@ -56,7 +65,7 @@ pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Ch
     match child.map_err(|errno| Error::refused("clone3", "clone3(CLONE_NEWUSER | CLONE_NEWNS | …)", errno))? {
         Forked::Child => {
             drop((here, maps_written));
-            begin(Log::new(there), &maps, mapped, &program, &machine, direct)
+            begin(Log::new(there), terminal, || prepare(&maps, mapped, &program, &machine), direct)
         }
         Forked::Parent(pid) => {
             drop((there, mapped));
@@ -76,22 +85,27 @@ pub(super) fn open(direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Ch
 /// The life of the stage's first process. Its end is the end of the stage: every process in its PID namespace goes.
 fn begin(
     log: Log,
-    maps: &Maps,
-    mapped: OwnedFd,
-    program: &OwnedFd,
-    machine: &[NamespaceId],
+    terminal: Terminal,
+    prepare: impl FnOnce() -> Result<Vec<Kind>>,
     direct: impl FnOnce(&Stage) -> Result<()>,
 ) -> ! {
     report_panics(&log);
-    match prepare(maps, mapped, program, machine) {
+    match prepare() {
         Err(error) => log.line(&Line::Failed(error)),
         Ok(off_the_machine) => {
-            detach_from_the_terminal(&log);
+            if terminal == Terminal::Left {
+                stay_on_this_cpu();
+                detach_from_the_terminal();
+            }
+            sys::close_all_but(&mut [0, 1, 2, log.as_fd().as_raw_fd()]);
             Process::take_name("init");
             let stage = Stage::new(log.clone(), Process::director("host", log.clone(), off_the_machine));
             log.line(&Line::Ready);
             match direct(&stage) {
-                Ok(()) => log.line(&Line::Done),
+                Ok(()) => {
+                    stage.stood();
+                    log.line(&Line::Done);
+                }
                 Err(error) => log.line(&Line::Failed(error)),
             }
         }
@@ -109,9 +123,8 @@ fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[Namespace
     // After the change of ids, which makes a process undumpable and its /proc files the machine's root's: actors write
     // maps of their own there.
     let _ = prctl::set_dumpable(true);
-    stay_on_this_cpu();
     die_with(program)?;
-    // No program is ever started on the stage, so none can win privileges by its file's mode.
+    // No program that is started on the stage can win privileges by its file's mode.
     let _ = prctl::set_no_new_privs();
     let off_the_machine = left_behind(machine)?;
     root::build()?;
@@ -158,16 +171,13 @@ fn left_behind(machine: &[NamespaceId]) -> Result<Vec<Kind>> {
     Ok(off)
 }
 
-/// Lets go of everything that was inherited but the channel: the stage has no terminal, no file and no directory of the
-/// machine's open.
-fn detach_from_the_terminal(log: &Log) {
-    use std::os::fd::AsRawFd;
+/// Lets go of the standard streams.
+fn detach_from_the_terminal() {
     if let Ok(null) = fs::File::options().read(true).write(true).open("/dev/null") {
         let _ = nix::unistd::dup2_stdin(&null);
         let _ = nix::unistd::dup2_stdout(&null);
         let _ = nix::unistd::dup2_stderr(&null);
     }
-    sys::close_all_but(&mut [0, 1, 2, log.as_fd().as_raw_fd()]);
 }
 
 /// A panic on the stage is told to the program, which has the terminal, and ends the process that it happened in.

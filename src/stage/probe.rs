@@ -1,7 +1,7 @@
 //! What a machine can do, found out by doing it: each [`Need`] has its effect tried on a stage of its own making, by
 //! the verbs that the lessons use.
 
-use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, House, Stage};
+use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, House, Stage, Terminal};
 use crate::error::{Error, Result};
 use crate::transcript::Event;
 
@@ -74,7 +74,7 @@ fn expect(held: bool, what: &str) -> Result<()> {
 /// # Errors
 /// Where there is no stage on this machine.
 pub fn probe() -> Result<Vec<(Need, Result<()>)>> {
-    let mut house = House::open(|stage| {
+    let mut house = House::open(Terminal::Left, |stage| {
         for need in Need::ALL {
             // The answers travel like any other event: as claims that held or did not.
             let result = need.attempt(stage);

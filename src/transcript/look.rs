@@ -71,8 +71,8 @@ pub struct ProcessRow {
 pub struct Membership {
     /// The actor.
     pub actor: String,
-    /// Its process id on the stage.
-    pub pid: i32,
+    /// Its process ids, from the stage's to its own: more than one, if it is in a PID namespace of its own.
+    pub pids: Vec<i32>,
     /// One for each type that this kernel has, in the order of [`super::Kind::ALL`].
     pub namespaces: Vec<NamespaceId>,
 }

@@ -43,6 +43,11 @@ pub enum Event {
         /// What was there.
         look: Look,
     },
+    /// Where everybody stood between two steps: all processes on the stage, and the namespaces that they are in.
+    Stood {
+        /// By process id.
+        members: Vec<Membership>,
+    },
     /// The same look before and after, side by side.
     Compared {
         /// What was looked at.

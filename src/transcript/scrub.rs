@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Event, Kind, Look, MacAddress, NamespaceId, Value};
+use super::{Answer, Event, Kind, Look, MacAddress, Membership, NamespaceId, Value};
 
 /// Gives each namespace the letter that readers know it by: A for the first of its type that they meet, then B, …
 #[derive(Debug, Default)]
@@ -89,6 +89,7 @@ fn visit(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
             }
         }
         Event::Saw { look, .. } => visit_look(look, see),
+        Event::Stood { members } => visit_members(members, see),
         Event::Compared { before, after, .. } => {
             before.values_mut().for_each(|value| visit_value(value, see));
             after.values_mut().for_each(|value| visit_value(value, see));
@@ -102,9 +103,7 @@ fn visit(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
 fn visit_look(look: &mut Look, see: &mut impl FnMut(Volatile<'_>)) {
     match look {
         Look::Pids(pids) => pids.iter_mut().for_each(|pid| visit_value(pid, see)),
-        Look::Namespaces(members) => {
-            members.iter_mut().flat_map(|row| &mut row.namespaces).for_each(|id| see(Volatile::Namespace(id)));
-        }
+        Look::Namespaces(members) => visit_members(members, see),
         Look::Interfaces(rows) => rows.iter_mut().for_each(|row| see(Volatile::Mac(&mut row.mac))),
         Look::Processes(_)
         | Look::Routes(_)
@@ -113,6 +112,10 @@ fn visit_look(look: &mut Look, see: &mut impl FnMut(Volatile<'_>)) {
         | Look::Directory { .. }
         | Look::Output { .. } => {}
     }
+}
+
+fn visit_members(members: &mut [Membership], see: &mut impl FnMut(Volatile<'_>)) {
+    members.iter_mut().flat_map(|row| &mut row.namespaces).for_each(|id| see(Volatile::Namespace(id)));
 }
 
 fn visit_value(value: &mut Value, see: &mut impl FnMut(Volatile<'_>)) {

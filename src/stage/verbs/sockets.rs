@@ -121,15 +121,15 @@ impl Actor {
         })
     }
 
-    /// Writes to a mailbox: sendmsg(2). The kernel adds who it is.
+    /// Writes to a mailbox: sendto(2). The kernel adds who it is.
     ///
     /// # Errors
-    /// Those of connect(2).
+    /// Those of sendto(2).
     pub fn write_to_mailbox(&self, path: &str, text: &str) -> Result<()> {
         self.perform((path.to_owned(), text.to_owned()), |me, (path, text)| {
             let sent = UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
-            let args = vec![Value::Text(path), Value::Name(text)];
-            me.called("sendmsg", args, sent.map(drop).map_err(|error| io_errno(&error)))
+            let args = vec![Value::Name(text), Value::Name(path)];
+            me.called("sendto", args, sent.map(Value::from).map_err(|error| io_errno(&error))).map(drop)
         })
     }
 
@@ -144,14 +144,15 @@ impl Actor {
             let mut ancillary = RecvAncillaryBuffer::new(&mut space);
             let mut text = [0; 64];
             let mut parts = [std::io::IoSliceMut::new(&mut text)];
-            recvmsg(me.fd(mailbox)?, &mut parts, &mut ancillary, RecvFlags::empty())
+            let received = recvmsg(me.fd(mailbox)?, &mut parts, &mut ancillary, RecvFlags::empty())
                 .map_err(|errno| Error::unexpected("recvmsg", errno))?;
             let sender = ancillary.drain().find_map(|message| match message {
                 RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
                 _ => None,
             });
             let sender = sender.ok_or_else(|| Error::unexpected("recvmsg", "the letter has no sender"))?;
-            me.called("recvmsg", vec![Value::from("SCM_CREDENTIALS")], Ok(nix::unistd::Pid::from_raw(sender)))?;
+            let result = Value::from(format!("{}, sent by {sender}", received.bytes));
+            me.called("recvmsg", vec![Value::from("SCM_CREDENTIALS")], Ok(result))?;
             Ok(sender)
         })
     }

@@ -7,12 +7,16 @@
 
 mod anchored;
 mod bad_input;
+mod book;
+mod browser;
+mod by_hand;
 mod completions;
 mod consistency;
 mod errors;
 mod ledger;
 mod moments;
 mod output;
+mod pages;
 mod pictures;
 mod readme;
 mod shell;

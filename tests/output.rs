@@ -101,7 +101,7 @@ fn no_line_of_the_list_is_wider_than_a_narrow_terminal() {
 }
 
 /// The contract with other programs: the keys that every event of a kind has.
-const CONTRACT: [(&str, &[&str]); 10] = [
+const CONTRACT: [(&str, &[&str]); 12] = [
     ("lesson", &["id", "title", "question", "number", "of", "minutes", "kernel"]),
     ("step", &["number", "of", "title"]),
     ("said", &["text"]),
@@ -110,6 +110,8 @@ const CONTRACT: [(&str, &[&str]); 10] = [
     ("stood", &["rows"]),
     ("compared", &["title", "before", "after", "changed"]),
     ("verified", &["id", "claim", "held", "evidence"]),
+    ("asked", &["id", "text", "choices"]),
+    ("answered", &["id", "number", "answer", "why"]),
     ("by_hand", &["command"]),
     ("ended", &["held", "failed", "skipped", "left_behind"]),
 ];

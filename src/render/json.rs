@@ -46,6 +46,12 @@ fn object(event: &Event) -> Json {
         Event::Skipped { id, reason, remedy } => {
             json!({"event": "skipped", "id": id, "reason": reason, "remedy": remedy})
         }
+        Event::Asked(question) => {
+            json!({"event": "asked", "id": question.id, "text": question.text, "choices": question.choices})
+        }
+        Event::Answered { id, answer, choice, why } => json!({
+            "event": "answered", "id": id, "number": answer.map(|place| place + 1), "answer": choice, "why": why,
+        }),
         Event::ByHand { command, docker } => json!({"event": "by_hand", "command": command, "docker": docker}),
         Event::Ended(closing) => json!({
             "event": "ended", "held": closing.held, "failed": closing.failed, "skipped": closing.skipped,

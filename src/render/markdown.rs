@@ -48,6 +48,15 @@ fn words(event: &Event) -> String {
         Event::Skipped { id, reason, remedy } => {
             format!("\n- ○ skipped (`{id}`): {}. What to do: {}\n", escaped(reason), escaped(remedy))
         }
+        Event::Asked(question) => {
+            let choices =
+                ('a'..).zip(&question.choices).map(|(letter, choice)| format!("- {letter}) {}\n", escaped(choice)));
+            format!("\n**{}**\n\n{}", escaped(&question.text), choices.collect::<String>())
+        }
+        Event::Answered { answer, choice, why, .. } => {
+            let letter = answer.and_then(|place| ('a'..='z').nth(place)).map(|letter| format!("{letter}) "));
+            format!("\nThe answer: {}{}: {}\n", letter.unwrap_or_default(), escaped(choice), escaped(why))
+        }
         Event::ByHand { command, docker } => {
             let label = if *docker { "With docker" } else { "By hand" };
             format!("\n{label}:\n\n```sh\n{command}\n```\n")

@@ -2,10 +2,10 @@
 
 use nix::errno::Errno;
 
-use super::layout::{fold, paragraphs};
+use super::layout::{fold, hanging, paragraphs};
 use super::style::{Line, Style};
 use super::{looks, shell};
-use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Value, errno_name};
+use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Question, Value, errno_name};
 
 /// Where the actors' names stand.
 pub(super) const INDENT: usize = 2;
@@ -24,6 +24,7 @@ enum Kind {
     Call,
     Look,
     Claim,
+    Question,
     Command,
     Foot,
 }
@@ -51,7 +52,7 @@ impl Text {
         let (kind, lines) = self.body(event);
         let close = match (self.last, kind) {
             (Kind::Nothing, _) | (Kind::Step, Kind::Words) | (Kind::Look, Kind::Claim) => true,
-            (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look),
+            (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look | Kind::Question),
         };
         self.last = kind;
         if let Event::Skipped { reason, .. } = event {
@@ -82,6 +83,8 @@ impl Text {
                 (Kind::Claim, flat(self.claim(id, claim, *held, evidence)))
             }
             Event::Skipped { id, reason, remedy } => (Kind::Claim, flat(self.skipped(id, reason, remedy))),
+            Event::Asked(question) => (Kind::Question, flat(self.asked(question))),
+            Event::Answered { answer, choice, why, .. } => (Kind::Question, flat(self.answered(*answer, choice, why))),
             Event::ByHand { command, docker } => (Kind::Command, flat(self.by_hand(command, *docker))),
             Event::Ended(closing) => (Kind::Foot, flat(self.foot(closing))),
         }
@@ -182,6 +185,21 @@ impl Text {
         lines.extend(paragraphs(reason, self.width, "    "));
         lines.extend(paragraphs(&format!("what to do: {remedy}"), self.width, "    "));
         lines
+    }
+
+    /// What will happen? The choices have letters, by which a reader can name them.
+    fn asked(&self, question: &Question) -> Vec<Line> {
+        let mut lines = hanging("  ? ", &question.text, Style::Title, self.width);
+        for (letter, choice) in ('a'..).zip(&question.choices) {
+            lines.extend(hanging(&format!("      {letter}) "), choice, Style::Plain, self.width));
+        }
+        lines
+    }
+
+    fn answered(&self, answer: Option<usize>, choice: &str, why: &str) -> Vec<Line> {
+        let letter = answer.and_then(|place| ('a'..='z').nth(place));
+        let label = letter.map_or_else(|| "  ! ".to_owned(), |letter| format!("  ! {letter}) "));
+        hanging(&label, &format!("{choice}: {why}"), Style::Plain, self.width)
     }
 
     fn by_hand(&self, command: &str, docker: bool) -> Vec<Line> {

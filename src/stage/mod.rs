@@ -33,7 +33,7 @@ use self::process::Process;
 use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::observe::{namespaces, processes};
-use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Value};
+use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Question, Value};
 
 /// The director's view of the stage.
 #[derive(Debug)]
@@ -69,6 +69,22 @@ impl Stage {
     /// Tells the reader something: paragraphs, which are filled to the reader's width.
     pub fn say(&self, text: &str) {
         self.emit(Event::Said { text: text.trim().to_owned() });
+    }
+
+    /// Asks the reader what will happen, before it does: the question is open until [`Stage::answer`].
+    pub fn ask(&self, id: &str, text: &str, choices: &[&str]) -> Question {
+        let choices = choices.iter().map(ToString::to_string).collect();
+        let question = Question { id: id.to_owned(), text: text.to_owned(), choices };
+        self.emit(Event::Asked(question.clone()));
+        question
+    }
+
+    /// Answers a question by what happened: for each of its choices, whether it came true in this run; and one sentence
+    /// why.
+    pub fn answer(&self, question: Question, came_true: &[bool], why: &str) {
+        let answer = came_true.iter().position(|came_true| *came_true).filter(|place| *place < question.choices.len());
+        let choice = answer.map_or("none of these", |place| &question.choices[place]).to_owned();
+        self.emit(Event::Answered { id: question.id, answer, choice, why: why.to_owned() });
     }
 
     /// Shows the shell command that does the same.

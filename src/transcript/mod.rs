@@ -84,8 +84,32 @@ pub enum Event {
         /// Whether it needs a container engine, besides util-linux and iproute2.
         docker: bool,
     },
+    /// A question to the reader, before the kernel answers it.
+    Asked(Question),
+    /// The answer that the kernel gave, in this run.
+    Answered {
+        /// The question's id.
+        id: String,
+        /// Which of the choices came true, from 0; `None`: none of them did.
+        answer: Option<usize>,
+        /// The choice in words.
+        choice: String,
+        /// Why it is so, one sentence.
+        why: String,
+    },
     /// The lesson is over and the stage is gone.
     Ended(Closing),
+}
+
+/// A question with its choices: what will happen?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Its id, which no other question of the lesson has.
+    pub id: String,
+    /// The question, one or two sentences.
+    pub text: String,
+    /// Two to four answers to choose from.
+    pub choices: Vec<String>,
 }
 
 /// What stands at the head of a lesson.

@@ -96,7 +96,12 @@ fn visit(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
         }
         Event::Verified { evidence, .. } => evidence.iter_mut().for_each(|value| visit_value(value, see)),
         Event::Ended(closing) => closing.kernel.iter_mut().for_each(|kernel| visit_value(kernel, see)),
-        Event::Step { .. } | Event::Said { .. } | Event::Skipped { .. } | Event::ByHand { .. } => {}
+        Event::Step { .. }
+        | Event::Said { .. }
+        | Event::Skipped { .. }
+        | Event::ByHand { .. }
+        | Event::Asked(_)
+        | Event::Answered { .. } => {}
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line's types, nothing else.
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -74,7 +76,7 @@ pub enum Command {
     List,
     /// Run lessons, live on this machine's kernel
     Lesson(Lessons),
-    /// Open a shell on an empty stage: a machine to try things on, which is gone when the shell ends
+    /// Open a shell on a stage, a lesson's or an empty one: a machine to try things on, which is gone when the shell ends
     Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
     Doctor,
@@ -90,6 +92,15 @@ pub enum Command {
 /// What to run on the stage.
 #[derive(Debug, Args)]
 pub struct ShellOnStage {
+    /// On the stage of this lesson, instead of on an empty one
+    #[arg(value_name = "LESSON", value_hint = ValueHint::Other)]
+    pub lesson: Option<String>,
+    /// As it is at the end of this step; without it, of the last one
+    #[arg(long, value_name = "N", requires = "lesson")]
+    pub step: Option<usize>,
+    /// In the place of this actor; without it, of the host
+    #[arg(long = "as", value_name = "ACTOR", requires = "lesson")]
+    pub actor: Option<String>,
     /// Run this command instead of $SHELL
     #[arg(short, value_name = "COMMAND")]
     pub command: Option<String>,
@@ -107,4 +118,13 @@ pub struct Lessons {
     /// Show this step alone; those before it happen unseen
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub step: Option<usize>,
+    /// Straight through, without waiting for a key; so it is anyway where there is no terminal
+    #[arg(long)]
+    pub no_pause: bool,
+    /// Leave the questions out
+    #[arg(long)]
+    pub no_questions: bool,
+    /// Go on by itself after so long, such as 4s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "no_pause")]
+    pub auto: Option<Duration>,
 }

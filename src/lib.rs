@@ -4,6 +4,7 @@
 //!
 //! - [`cli`]: the command line's types; [`commands`]: one file a subcommand.
 //! - [`lessons`]: one story a file; [`lesson`]: what a lesson is; [`perform`]: how one is given.
+//! - [`walk`]: a lesson step by step, on a terminal.
 //! - [`render`]: a transcript as a person or a program wants it.
 //! - [`stage`]: the verbs that lessons speak; actors; safety and cleanup, in one place.
 //! - [`observe`]: read-only looks at kernel state.
@@ -24,3 +25,4 @@ pub mod render;
 pub mod stage;
 pub mod sys;
 pub mod transcript;
+pub mod walk;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::BorrowedFd;
 
 use nix::sys::utsname::uname;
 
 use crate::diagnosis::{Advice, advise};
 use crate::error::Error;
 use crate::lesson::{Lesson, Place};
-use crate::stage::{House, Terminal};
+use crate::stage::{Heard, House, Left, Manner, Visit};
 use crate::transcript::{Closing, Event, Opening, Value};
 
 /// What came of a performance.
@@ -38,57 +39,118 @@ pub enum Stopped {
     Audience(#[from] io::Error),
 }
 
-/// Performs a lesson: every event reaches `show` as it happens.
+/// Whoever sees what happens.
+pub type Show<'a> = dyn FnMut(Event) -> io::Result<()> + 'a;
+
+/// Performs a lesson at one go: every event reaches `show` as it happens.
 ///
 /// # Errors
 /// [`Stopped`] says what stopped it. The stage is gone then as well.
-pub fn perform(
+pub fn perform(lesson: &'static Lesson, place: &Place, show: &mut Show<'_>) -> Result<Outcome, Stopped> {
+    let mut performance = Performance::open(lesson, place, Manner::Straight, show)?;
+    while performance.advance(show)? {}
+    performance.close(show)
+}
+
+/// A lesson that is being performed. Dropping it ends its stage.
+#[derive(Debug)]
+pub struct Performance {
     lesson: &'static Lesson,
-    place: &Place,
-    show: &mut dyn FnMut(Event) -> io::Result<()>,
-) -> std::result::Result<Outcome, Stopped> {
-    let mut house = House::open(Terminal::Left, lesson.play).map_err(Stopped::NoStage)?;
-    let mut outcome = Outcome::default();
-    let kernel = kernel();
-    show(Event::Lesson(opening(lesson, place, &kernel)))?;
-    let mut told = BTreeSet::new();
-    let end = house.listen(|event| {
-        outcome.count(&event);
-        if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
-            told.insert(id.clone());
-        }
-        show(event)
-    })?;
-    let left_behind = house.close();
-    outcome.left_behind = left_behind.len();
-    let mut untold = lesson.facts.iter().filter(|fact| !told.contains(**fact));
-    match end {
-        // This machine cannot do what the lesson is about to show: so it says of each fact that is left.
-        Err(error @ Error::Refused { .. }) => {
-            let advice = advise(&error);
-            for fact in untold {
-                outcome.skipped += 1;
-                let (id, Advice { reason, remedy }) = ((*fact).to_owned(), advice.clone());
-                show(Event::Skipped { id, reason, remedy })?;
-            }
-        }
-        Err(error) => return Err(Stopped::Midway(error)),
-        Ok(()) => {
-            if let Some(fact) = untold.next() {
-                return Err(Stopped::Midway(Error::unexpected(*fact, "the lesson ended without telling of it")));
-            }
-        }
+    place: Place,
+    house: House,
+    kernel: Value,
+    outcome: Outcome,
+    /// The facts that have been told of.
+    told: BTreeSet<String>,
+    /// Whether the stage waits for a word to go on.
+    waits: bool,
+    /// What the lesson could not go on after.
+    end: Option<Result<(), Error>>,
+}
+
+impl Performance {
+    /// Opens the stage, and shows the head of the lesson.
+    ///
+    /// # Errors
+    /// [`Stopped::NoStage`] where this machine allows none.
+    pub fn open(
+        lesson: &'static Lesson,
+        place: &Place,
+        manner: Manner,
+        show: &mut Show<'_>,
+    ) -> Result<Performance, Stopped> {
+        let house = House::open(manner, lesson.play).map_err(Stopped::NoStage)?;
+        let kernel = kernel();
+        show(Event::Lesson(opening(lesson, place, &kernel)))?;
+        let (outcome, told) = (Outcome::default(), BTreeSet::new());
+        Ok(Performance { lesson, place: *place, house, kernel, outcome, told, waits: false, end: None })
     }
-    show(Event::Ended(Closing {
-        held: outcome.held,
-        failed: outcome.failed,
-        skipped: outcome.skipped,
-        left_behind,
-        kernel: Some(kernel),
-        man: lesson.man.iter().map(ToString::to_string).collect(),
-        next: place.next.map(str::to_owned),
-    }))?;
-    Ok(outcome)
+
+    /// Lets the story go on, and shows what happens until it waits again: whether there is more to come.
+    ///
+    /// # Errors
+    /// Where the audience is gone, or the stage.
+    pub fn advance(&mut self, show: &mut Show<'_>) -> Result<bool, Stopped> {
+        if self.end.is_some() {
+            return Ok(false);
+        }
+        if std::mem::take(&mut self.waits) {
+            self.house.go_on().map_err(Stopped::Midway)?;
+        }
+        let (outcome, told) = (&mut self.outcome, &mut self.told);
+        let heard = self.house.listen(|event| {
+            outcome.count(&event);
+            if let Event::Verified { id, .. } | Event::Skipped { id, .. } = &event {
+                told.insert(id.clone());
+            }
+            show(event)
+        })?;
+        match heard {
+            Heard::Waiting => self.waits = true,
+            Heard::Done(end) => self.end = Some(end),
+        }
+        Ok(self.waits)
+    }
+
+    /// Lets a program visit an actor of the story, which waits meanwhile: how that ended.
+    ///
+    /// # Errors
+    /// Where the actor or the stage is gone, or its namespaces cannot be joined.
+    pub fn visit(&mut self, visit: Visit, streams: [BorrowedFd<'_>; 3]) -> Result<Left, Error> {
+        self.house.visit(visit, streams)
+    }
+
+    /// Ends the stage, makes sure that nothing is left of it, and shows the foot of the lesson.
+    ///
+    /// # Errors
+    /// What the lesson could not go on after.
+    pub fn close(&mut self, show: &mut Show<'_>) -> Result<Outcome, Stopped> {
+        let left_behind = self.house.close();
+        self.outcome.left_behind = left_behind.len();
+        let mut untold = self.lesson.facts.iter().filter(|fact| !self.told.contains(**fact));
+        match self.end.take() {
+            // This machine cannot do what the lesson is about to show: so it says of each fact that is left.
+            Some(Err(error @ Error::Refused { .. })) => {
+                let advice = advise(&error);
+                for fact in untold {
+                    self.outcome.skipped += 1;
+                    let (id, Advice { reason, remedy }) = ((*fact).to_owned(), advice.clone());
+                    show(Event::Skipped { id, reason, remedy })?;
+                }
+            }
+            Some(Err(error)) => return Err(Stopped::Midway(error)),
+            Some(Ok(())) | None => {
+                if let Some(fact) = untold.next() {
+                    return Err(Stopped::Midway(Error::unexpected(*fact, "the lesson ended without telling of it")));
+                }
+            }
+        }
+        let Outcome { held, failed, skipped, .. } = self.outcome;
+        let man = self.lesson.man.iter().map(ToString::to_string).collect();
+        let (kernel, next) = (Some(self.kernel.clone()), self.place.next.map(str::to_owned));
+        show(Event::Ended(Closing { held, failed, skipped, left_behind, kernel, man, next }))?;
+        Ok(self.outcome.clone())
+    }
 }
 
 impl Outcome {

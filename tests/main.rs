@@ -22,4 +22,6 @@ mod readme;
 mod shell;
 mod snapshots;
 mod support;
+mod terminal;
 mod untouched;
+mod walk;

@@ -1,6 +1,6 @@
 //! `nslearn lesson NAME…`.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use super::{complain, status};
 use crate::cli::{Format, Lessons, Output};
@@ -8,10 +8,11 @@ use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
-use crate::perform::{Stopped, perform};
+use crate::perform::{Outcome, Stopped, perform};
 use crate::render::Renderer;
 
 use crate::transcript::{Event, Letters, StandIns, scrub};
+use crate::walk::{Pace, Walked, walk};
 
 pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     let chosen = match choose(wanted, output.format) {
@@ -24,12 +25,36 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     let mut renderer = Renderer::new(output);
     let mut worst = 0;
     for lesson in chosen {
-        worst = worst.max(perform_one(lesson, wanted.step, output, &mut renderer)?);
+        let status = if walks(wanted, output) {
+            let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
+            match walk_one(lesson, output, pace, &mut renderer)? {
+                Some(status) => status,
+                None => break,
+            }
+        } else {
+            perform_one(lesson, wanted.step, output, &mut renderer)?
+        };
+        worst = worst.max(status);
         if worst == status::NOT_HERE {
             break;
         }
     }
     Ok(worst)
+}
+
+/// Whether there is somebody who can be waited for.
+fn walks(wanted: &Lessons, output: &Output) -> bool {
+    let terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    terminal && output.format == Format::Terminal && !wanted.no_pause && wanted.step.is_none()
+}
+
+/// Walks through one lesson: its exit status; `None` where the learner left it.
+fn walk_one(lesson: &'static Lesson, output: &Output, pace: Pace, renderer: &mut Renderer) -> io::Result<Option<u8>> {
+    match walk(lesson, output, pace, renderer) {
+        Ok(Walked::Left) => Ok(None),
+        Ok(Walked::Through { outcome, .. }) => Ok(Some(status_of(&outcome))),
+        Err(stopped) => stopped_at(lesson, stopped).map(Some),
+    }
 }
 
 fn perform_one(
@@ -50,12 +75,25 @@ fn perform_one(
         if window.as_mut().is_none_or(|window| window.shows(&event)) { renderer.event(&event) } else { Ok(()) }
     });
     match performed {
-        Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => Ok(status::FAILED),
-        Ok(outcome) if outcome.held == 0 => Ok(status::NOT_HERE),
-        Ok(_) => Ok(0),
-        Err(Stopped::Audience(error)) => Err(error),
-        Err(Stopped::NoStage(error)) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
-        Err(Stopped::Midway(error)) => Ok(tell(lesson, "stopped here", &error, status::FAILED)),
+        Ok(outcome) => Ok(status_of(&outcome)),
+        Err(stopped) => stopped_at(lesson, stopped),
+    }
+}
+
+fn status_of(outcome: &Outcome) -> u8 {
+    match outcome {
+        outcome if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
+        outcome if outcome.held == 0 => status::NOT_HERE,
+        _ => 0,
+    }
+}
+
+/// Tells why a lesson was not shown to its end: with which status to exit.
+fn stopped_at(lesson: &Lesson, stopped: Stopped) -> io::Result<u8> {
+    match stopped {
+        Stopped::Audience(error) => Err(error),
+        Stopped::NoStage(error) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
+        Stopped::Midway(error) => Ok(tell(lesson, "stopped here", &error, status::FAILED)),
     }
 }
 
@@ -100,18 +138,21 @@ fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, Stri
     let chosen: Vec<_> =
         wanted.names.iter().map(|name| lessons::find(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
     for lesson in &chosen {
-        let steps = lesson.steps;
-        if let Some(step) = wanted.step.filter(|step| !(1..=steps).contains(step)) {
-            return Err(format!(
-                "nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}",
-                lesson.id
-            ));
-        }
+        has_step(lesson, wanted.step)?;
     }
     Ok(chosen)
 }
 
-fn unknown(name: &str) -> String {
+/// What to say to somebody who asked for a step that there is not.
+pub(super) fn has_step(lesson: &Lesson, step: Option<usize>) -> Result<(), String> {
+    let (id, steps) = (lesson.id, lesson.steps);
+    match step.filter(|step| !(1..=steps).contains(step)) {
+        Some(step) => Err(format!("nslearn: lesson {id} has no step {step}\n  it has {steps}, from 1 to {steps}")),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn unknown(name: &str) -> String {
     let name: String = name.escape_debug().collect();
     let mut near: Vec<(usize, &str)> =
         lessons::ALL.iter().map(|lesson| (unlikeness(&name.to_lowercase(), lesson.id), lesson.id)).collect();

@@ -86,7 +86,7 @@ fn printable(name: &str) -> String {
 }
 
 /// The picture that every lesson comes back to: actors across, the types of namespaces down.
-fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
+pub fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
     let cell = if INDENT + 8 + members.len() * WITH_INODES + 10 <= width { WITH_INODES } else { LETTERS_ONLY };
     let mut head = Line::plain(" ".repeat(INDENT)).to_column(DEEDS);
     for member in members {

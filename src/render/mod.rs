@@ -13,7 +13,9 @@ mod text;
 
 pub use layout::{fold, hanging};
 pub use locale::for_this_locale;
+pub use looks::who_is_where;
 pub use style::{Line, Style};
+pub use text::command;
 
 use std::io::{self, StdoutLock, Write};
 
@@ -67,6 +69,43 @@ impl Renderer {
             Form::Svg(pictures) => self.out.raw(&pictures.event(event)),
         }
     }
+
+    /// Shows lines of somebody else's.
+    ///
+    /// # Errors
+    /// As [`Renderer::event`].
+    pub fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
+        if lines.is_empty() { Ok(()) } else { self.out.lines(lines) }
+    }
+
+    /// How many columns there are.
+    pub fn width(&self) -> usize {
+        self.out.width
+    }
+
+    /// Looks how wide the terminal is now: what is shown from here on is as wide.
+    pub fn follow_the_terminal(&mut self) {
+        self.out.width = terminal_width().clamp(NARROWEST, WIDEST);
+        if let Form::Text(text) = &mut self.form {
+            text.set_width(self.out.width);
+        }
+    }
+
+    /// Shows words at the foot of what has been shown, until they are wiped away.
+    ///
+    /// # Errors
+    /// As [`Renderer::event`].
+    pub fn foot(&mut self, words: &str) -> io::Result<()> {
+        self.out.foot(words)
+    }
+
+    /// Wipes the words at the foot away.
+    ///
+    /// # Errors
+    /// As [`Renderer::event`].
+    pub fn wipe_foot(&mut self) -> io::Result<()> {
+        self.out.wipe_foot()
+    }
 }
 
 /// Prints lines on standard output, in the terminal's width, with colour or without, in letters that the locale has.
@@ -76,6 +115,8 @@ pub struct Printer {
     /// How many columns there are.
     pub width: usize,
     ascii: bool,
+    /// A terminal that knows no cursor.
+    dumb: bool,
 }
 
 impl Printer {
@@ -92,7 +133,8 @@ impl Printer {
             _ => USUAL,
         };
         let ascii = matches!(output.format, Format::Terminal | Format::Plain) && !locale::is_utf8();
-        Printer { out: stdout.lock(), color, width, ascii }
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+        Printer { out: stdout.lock(), color, width, ascii, dumb }
     }
 
     /// Prints lines, at once.
@@ -112,6 +154,25 @@ impl Printer {
             text = strip_str(&text).to_string();
         }
         self.raw(&text)
+    }
+
+    /// Words on the last line, without its end; a blank line parts them from what has been shown.
+    fn foot(&mut self, words: &str) -> io::Result<()> {
+        let fitting: String = words.chars().take(self.width.saturating_sub(1)).collect();
+        let mut text = String::from("\n");
+        Line::new().with(Style::Foot, fitting).paint(&mut text);
+        if self.ascii {
+            text = locale::ascii(&text);
+        }
+        if !self.color {
+            text = strip_str(&text).to_string();
+        }
+        self.raw(&text)
+    }
+
+    /// The cursor goes back to where it was before [`Printer::foot`], and all below is cleared.
+    fn wipe_foot(&mut self) -> io::Result<()> {
+        self.raw(if self.dumb { "\n" } else { "\r\u{1b}[K\u{1b}[A" })
     }
 
     /// Writes in one go: a reader at the other end of a pipe gets whole events.

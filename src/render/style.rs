@@ -26,6 +26,8 @@ pub enum Style {
     Notice,
     /// A command to type.
     Command,
+    /// The line at the foot of a walk.
+    Foot,
 }
 
 impl Style {
@@ -45,6 +47,7 @@ impl Style {
                 4 => paint.bright_magenta(),
                 _ => paint.blue(),
             },
+            Style::Foot => paint.reversed(),
             Style::Held => paint.green(),
             Style::Failed => paint.red().bold(),
             Style::Notice => paint.yellow(),

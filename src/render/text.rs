@@ -43,6 +43,11 @@ impl Text {
         Text { width, last: Kind::Nothing, reason: String::new() }
     }
 
+    /// From here on it is as wide.
+    pub(super) fn set_width(&mut self, width: usize) {
+        self.width = width;
+    }
+
     /// The lines that show one event, with a blank line before them where one belongs.
     pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
         // Who is where all the time is for pictures; a story says it where it matters.
@@ -236,6 +241,12 @@ impl Text {
         lines.push(Line::new());
         lines
     }
+}
+
+/// A command to type, broken where it is too long.
+pub fn command(command: &str, width: usize) -> Vec<Line> {
+    let broken = shell::lines(command, width.saturating_sub(INDENT));
+    broken.into_iter().map(|part| Line::plain(" ".repeat(INDENT)).with(Style::Command, part)).collect()
 }
 
 /// Manual pages as one calls them up: `man 7 uts_namespaces`.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,13 +14,23 @@ use nix::unistd::Pid;
 
 use super::channel::Channel;
 use super::log::Line;
-use super::{Stage, Terminal, open, root};
+use super::visit::{Left, Order, Visit};
+use super::{Manner, Stage, open, root};
 use crate::error::{Error, Result};
 use crate::observe::processes;
 use crate::transcript::{Event, Look, Value};
 
 /// How long a stage may be silent before it counts as hung.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// Where a story is, when there is nothing to hear for the moment.
+#[derive(Debug)]
+pub enum Heard {
+    /// It waits until it is told to go on.
+    Waiting,
+    /// It is at its end, or at what it could not go on after.
+    Done(Result<()>),
+}
 
 /// A stage, from outside. Dropping it ends everything on it.
 #[derive(Debug)]
@@ -34,33 +45,73 @@ impl House {
     ///
     /// # Errors
     /// Where this machine allows no stage.
-    pub fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+    pub fn open(manner: Manner, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
         let _ = prctl::set_child_subreaper(true);
-        let (init, channel) = open::open(terminal, direct)?;
+        let (init, channel) = open::open(manner, direct)?;
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut house = House { init: Some(init), channel, before: Machine::look() };
-        let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
-        house.channel.wait_at_most(Some(SILENCE)).map_err(refused)?;
+        house.be_patient(Some(SILENCE))?;
         match house.next()? {
             Line::Failed(error) => Err(error),
             _ => Ok(house),
         }
     }
 
-    /// Hears everything that the stage tells, until its director is done: how that ended.
+    /// Hears everything that the stage tells, until it waits or its director is done.
     ///
     /// # Errors
     /// That of whoever hears.
-    pub fn listen(&mut self, mut hear: impl FnMut(Event) -> io::Result<()>) -> io::Result<Result<()>> {
+    pub fn listen(&mut self, mut hear: impl FnMut(Event) -> io::Result<()>) -> io::Result<Heard> {
         loop {
             match self.next() {
                 Ok(Line::Event(event)) => hear(event)?,
-                Ok(Line::Ready | Line::Left(_)) => {}
-                Ok(Line::Done) => return Ok(Ok(())),
-                Ok(Line::Failed(error)) | Err(error) => return Ok(Err(error)),
+                Ok(Line::Ready | Line::Left(_) | Line::Visited(_) | Line::NoVisit(_)) => {}
+                Ok(Line::Waiting) => return Ok(Heard::Waiting),
+                Ok(Line::Done) => return Ok(Heard::Done(Ok(()))),
+                Ok(Line::Failed(error)) | Err(error) => return Ok(Heard::Done(Err(error))),
             }
         }
+    }
+
+    /// Lets a story that waits go on.
+    ///
+    /// # Errors
+    /// Where the stage is gone.
+    pub fn go_on(&mut self) -> Result<()> {
+        self.order(&Order::GoOn, None)
+    }
+
+    /// Lets a program visit an actor of a story that waits, with these standard streams, and waits until it has ended, for
+    /// as long as that takes.
+    ///
+    /// # Errors
+    /// Where the actor or the stage is gone, or its namespaces cannot be joined.
+    pub fn visit(&mut self, visit: Visit, streams: [BorrowedFd<'_>; 3]) -> Result<Left> {
+        for stream in streams {
+            self.order(&Order::Stream, Some(stream))?;
+        }
+        self.order(&Order::Visit(visit), None)?;
+        self.be_patient(None)?;
+        let left = loop {
+            match self.next()? {
+                Line::Visited(left) => break left,
+                Line::NoVisit(error) | Line::Failed(error) => return Err(error),
+                _ => {}
+            }
+        };
+        self.be_patient(Some(SILENCE))?;
+        Ok(left)
+    }
+
+    fn order(&self, order: &Order, fd: Option<BorrowedFd<'_>>) -> Result<()> {
+        let bytes = serde_json::to_vec(order).map_err(|why| Error::unexpected("an order", why))?;
+        self.channel.send(&bytes, fd).map_err(|errno| Error::refused("sendmsg", "sendmsg(the stage)", errno))
+    }
+
+    fn be_patient(&self, time: Option<Duration>) -> Result<()> {
+        let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
+        self.channel.wait_at_most(time).map_err(refused)
     }
 
     /// Waits, for as long as it takes, until the program that the stage was opened for has ended: its exit status.
@@ -68,14 +119,13 @@ impl House {
     /// # Errors
     /// Where it did not start, or the stage was lost.
     pub fn wait_for_status(&mut self) -> Result<i32> {
-        let refused = |errno| Error::refused("setsockopt", "setsockopt(SO_RCVTIMEO)", errno);
-        self.channel.wait_at_most(None).map_err(refused)?;
+        self.be_patient(None)?;
         loop {
             match self.next()? {
                 Line::Left(status) => return Ok(status),
                 Line::Failed(error) => return Err(error),
                 Line::Done => return Err(Error::StageLost("the program is gone".to_owned())),
-                Line::Ready | Line::Event(_) => {}
+                _ => {}
             }
         }
     }

@@ -1,12 +1,13 @@
 //! The way of the events from the stage to the program: one channel, which every actor inherits. What arrives there is
 //! in order because the director lets one actor act at a time.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
+use super::visit::{Left, Order};
 use crate::error::Error;
 use crate::sys;
 use crate::transcript::Event;
@@ -20,6 +21,12 @@ pub(super) enum Line {
     Event(Event),
     /// The program that the stage was opened for has ended, with this exit status.
     Left(i32),
+    /// The story waits for an order.
+    Waiting,
+    /// A visit has ended.
+    Visited(Left),
+    /// A visit could not be made.
+    NoVisit(Error),
     /// The lesson cannot go on.
     Failed(Error),
     /// The lesson has been told to its end.
@@ -38,6 +45,12 @@ impl Log {
     /// Tells of an event.
     pub(super) fn event(&self, event: Event) {
         self.line(&Line::Event(event));
+    }
+
+    /// Waits for what the program orders, with the file descriptor that comes along; `None`: the program is gone.
+    pub(super) fn order(&self) -> Option<(Order, Option<OwnedFd>)> {
+        let message = self.0.receive().ok().flatten()?;
+        Some((serde_json::from_slice(&message.bytes).ok()?, message.fd))
     }
 
     /// Sends a line. Where nobody listens any more there is no reason to go on living.

@@ -15,14 +15,16 @@ mod process;
 mod root;
 mod shell;
 mod verbs;
+mod visit;
 
 pub use actor::Actor;
-pub use house::House;
-pub use open::Terminal;
+pub use house::{Heard, House};
+pub use open::Manner;
 pub use probe::{Need, probe};
 pub use process::Fd;
-pub use shell::run_on_a_stage;
+pub use shell::{Foreground, run_on_a_stage};
 pub use verbs::*;
+pub use visit::{Left, Visit};
 
 use std::cell::Cell;
 
@@ -30,9 +32,11 @@ use indexmap::IndexMap;
 
 use self::log::{Line, Log};
 use self::process::Process;
+use self::visit::Order;
 use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::observe::{namespaces, processes};
+use crate::sys;
 use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Question, Value};
 
 /// The director's view of the stage.
@@ -40,13 +44,14 @@ use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Qu
 pub struct Stage {
     host: Actor,
     log: Log,
+    manner: Manner,
     step: Cell<usize>,
     steps: Cell<usize>,
 }
 
 impl Stage {
-    fn new(log: Log, process: Process) -> Self {
-        Stage { host: Actor::here("host", process), log, step: Cell::new(0), steps: Cell::new(0) }
+    fn new(log: Log, manner: Manner, process: Process) -> Self {
+        Stage { host: Actor::here("host", process), log, manner, step: Cell::new(0), steps: Cell::new(0) }
     }
 
     /// The actor that plays the machine's first process: PID 1 of the stage.
@@ -61,7 +66,7 @@ impl Stage {
 
     /// Begins the next step.
     pub fn step(&self, title: &str) {
-        self.stood();
+        self.end_of_step();
         self.step.set(self.step.get() + 1);
         self.emit(Event::Step { number: self.step.get(), of: self.steps.get(), title: title.to_owned() });
     }
@@ -76,6 +81,7 @@ impl Stage {
         let choices = choices.iter().map(ToString::to_string).collect();
         let question = Question { id: id.to_owned(), text: text.to_owned(), choices };
         self.emit(Event::Asked(question.clone()));
+        self.pause();
         question
     }
 
@@ -156,15 +162,6 @@ impl Stage {
         Ok(Membership { actor: actor.name().to_owned(), pids: vec![actor.pid()], namespaces })
     }
 
-    /// Tells where everybody stands now: all processes that live on the stage, whether the story speaks of them or not.
-    fn stood(&self) {
-        let mut members = processes::standing();
-        if let Some(first) = members.first_mut().filter(|first| first.pids == [self.host.pid()]) {
-            self.host.name().clone_into(&mut first.actor);
-        }
-        self.emit(Event::Stood { members });
-    }
-
     /// The namespace of one type that an actor is in.
     ///
     /// # Errors
@@ -172,6 +169,43 @@ impl Stage {
     pub fn namespace_of(&self, actor: &Actor, kind: Kind) -> Result<NamespaceId> {
         namespaces::read(&format!("{}/ns/{kind}", actor.pid()), kind)
             .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns/{kind}", actor.pid()), why))
+    }
+
+    /// What happens between two steps: it is told where everybody stands, and there is time to look around.
+    fn end_of_step(&self) {
+        self.emit(Event::Stood { members: self.standing() });
+        self.pause();
+    }
+
+    /// All processes that live on the stage, whether the story speaks of them or not.
+    fn standing(&self) -> Vec<Membership> {
+        let mut members = processes::standing();
+        if let Some(first) = members.first_mut().filter(|first| first.pids == [self.host.pid()]) {
+            self.host.name().clone_into(&mut first.actor);
+        }
+        members
+    }
+
+    /// Waits, where the story is told step by step, until it is to go on.
+    fn pause(&self) {
+        if self.manner != Manner::StepByStep {
+            return;
+        }
+        self.log.line(&Line::Waiting);
+        let mut streams = Vec::new();
+        while let Some((order, fd)) = self.log.order() {
+            match order {
+                Order::GoOn => return,
+                Order::Stream => streams.extend(fd),
+                Order::Visit(visit) => {
+                    let left = self.receive_visit(&visit, &streams);
+                    streams.clear();
+                    self.log.line(&left.map_or_else(Line::NoVisit, Line::Visited));
+                }
+            }
+        }
+        // Nobody is left who could let the story go on.
+        sys::exit(1);
     }
 
     /// Tells with which status the program ended for which there is this stage.

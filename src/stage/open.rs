@@ -37,18 +37,20 @@ const NEW: i32 = libc::CLONE_NEWUSER
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWCGROUP;
 
-/// What becomes of the terminal and of the working directory's other files that the program has open.
+/// How a stage is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminal {
-    /// The stage has none of it: for a lesson, which is told by the program.
-    Left,
-    /// The standard streams are the stage's as well: for a shell on it.
-    Kept,
+pub enum Manner {
+    /// A story is told at one go.
+    Straight,
+    /// A story is told step by step: the stage waits before each, and at questions, until it is told to go on.
+    StepByStep,
+    /// A program runs on it that has the terminal.
+    Program,
 }
 
 /// Makes a stage, and lets its first process direct: its id on the machine, and the channel on which it tells. The
 /// stage is gone, with all that is on it, as soon as that process is.
-pub(super) fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
+pub(super) fn open(manner: Manner, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
     let maps = Maps::choose()?;
     let machine = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
     let (here, there) = Channel::pair().map_err(|errno| Error::refused("socketpair", "socketpair(AF_UNIX)", errno))?;
@@ -65,7 +67,7 @@ pub(super) fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>
     match child.map_err(|errno| Error::refused("clone3", "clone3(CLONE_NEWUSER | CLONE_NEWNS | …)", errno))? {
         Forked::Child => {
             drop((here, maps_written));
-            begin(Log::new(there), terminal, || prepare(&maps, mapped, &program, &machine), direct)
+            begin(Log::new(there), manner, || prepare(&maps, mapped, &program, &machine), direct)
         }
         Forked::Parent(pid) => {
             drop((there, mapped));
@@ -85,7 +87,7 @@ pub(super) fn open(terminal: Terminal, direct: impl FnOnce(&Stage) -> Result<()>
 /// The life of the stage's first process. Its end is the end of the stage: every process in its PID namespace goes.
 fn begin(
     log: Log,
-    terminal: Terminal,
+    manner: Manner,
     prepare: impl FnOnce() -> Result<Vec<Kind>>,
     direct: impl FnOnce(&Stage) -> Result<()>,
 ) -> ! {
@@ -93,17 +95,17 @@ fn begin(
     match prepare() {
         Err(error) => log.line(&Line::Failed(error)),
         Ok(off_the_machine) => {
-            if terminal == Terminal::Left {
+            if manner != Manner::Program {
                 stay_on_this_cpu();
                 detach_from_the_terminal();
             }
             sys::close_all_but(&mut [0, 1, 2, log.as_fd().as_raw_fd()]);
             Process::take_name("init");
-            let stage = Stage::new(log.clone(), Process::director("host", log.clone(), off_the_machine));
+            let stage = Stage::new(log.clone(), manner, Process::director("host", log.clone(), off_the_machine));
             log.line(&Line::Ready);
             match direct(&stage) {
                 Ok(()) => {
-                    stage.stood();
+                    stage.end_of_step();
                     log.line(&Line::Done);
                 }
                 Err(error) => log.line(&Line::Failed(error)),

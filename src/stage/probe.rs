@@ -1,7 +1,7 @@
 //! What a machine can do, found out by doing it: each [`Need`] has its effect tried on a stage of its own making, by
 //! the verbs that the lessons use.
 
-use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, House, Stage, Terminal};
+use super::{CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, Heard, House, Manner, Stage};
 use crate::error::{Error, Result};
 use crate::transcript::Event;
 
@@ -74,7 +74,7 @@ fn expect(held: bool, what: &str) -> Result<()> {
 /// # Errors
 /// Where there is no stage on this machine.
 pub fn probe() -> Result<Vec<(Need, Result<()>)>> {
-    let mut house = House::open(Terminal::Left, |stage| {
+    let mut house = House::open(Manner::Straight, |stage| {
         for need in Need::ALL {
             // The answers travel like any other event: as claims that held or did not.
             let result = need.attempt(stage);
@@ -97,6 +97,8 @@ pub fn probe() -> Result<Vec<(Need, Result<()>)>> {
         }
         Ok(())
     });
-    listened.map_err(|why| Error::unexpected("trying what this machine can do", why))??;
-    Ok(results)
+    match listened.map_err(|why| Error::unexpected("trying what this machine can do", why))? {
+        Heard::Done(Err(error)) => Err(error),
+        _ => Ok(results),
+    }
 }

@@ -1,0 +1,194 @@
+//! What the learner wishes: keys, what stands at the foot, and what the keys do that lead nowhere.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::keyboard::{Input, wait};
+use super::visitor::visit;
+use super::{Stopped, Walk};
+use crate::diagnosis::advise;
+use crate::render::{Line, Style, who_is_where};
+use crate::transcript::Question;
+
+/// Where the walk goes from here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To the next step, or to the end.
+    On,
+    /// To a step.
+    To(usize),
+    /// Into a shell in an actor's place.
+    Visit(String),
+    /// Out of the lesson.
+    Leave,
+}
+
+/// The keys, as they are explained.
+const KEYS: [(&str, &str); 9] = [
+    ("Enter, space", "on"),
+    ("b", "back: the step before, on a new stage"),
+    ("r", "this step once more, on a new stage"),
+    ("g N", "go to step N"),
+    ("s", "a shell in the place of an actor"),
+    ("m", "who is in which namespace, now"),
+    ("n", "the notes for whoever teaches this"),
+    ("?", "these keys"),
+    ("q", "leave"),
+];
+
+impl Walk<'_> {
+    /// Waits for what the learner wishes at the end of a step.
+    pub(super) fn wish(&mut self) -> Result<Wish, Stopped> {
+        let (step, steps) = (self.teller.step, self.lesson.steps);
+        let until = self.pace.auto.map(|pause| Instant::now() + pause);
+        loop {
+            let foot = match self.pace.auto {
+                Some(_) => format!("step {step} of {steps} · goes on by itself · Enter: on · ?: keys · q: leave"),
+                None => format!("step {step} of {steps} · Enter: on · b: back · s: shell · ?: keys · q: leave"),
+            };
+            match self.key(&foot, until)? {
+                Input::Enter | Input::TimeOver => return Ok(Wish::On),
+                Input::Letter('b') if step > 1 => return Ok(Wish::To(step - 1)),
+                Input::Letter('b') => self.say("this is the first step")?,
+                Input::Letter('r') => return Ok(Wish::To(step)),
+                Input::Letter('q') | Input::Escape => return Ok(Wish::Leave),
+                Input::Letter('g') => {
+                    if let Some(step) = self.number(&format!("go to step (1 to {steps}): "), steps)? {
+                        return Ok(Wish::To(step));
+                    }
+                }
+                Input::Letter('s') => {
+                    if let Some(actor) = self.actor()? {
+                        return Ok(Wish::Visit(actor));
+                    }
+                }
+                Input::Letter('m') => self.map()?,
+                Input::Letter('n') => self.notes()?,
+                Input::Letter('?' | 'h') => self.help()?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits for a guess, before the kernel answers.
+    pub(super) fn ask(&mut self) -> Result<(), Stopped> {
+        let Some(question) = self.teller.question.clone() else { return Ok(()) };
+        let until = self.pace.auto.map(|pause| Instant::now() + pause);
+        let letters: Vec<char> = ('a'..).take(question.choices.len()).collect();
+        let list = letters.iter().map(char::to_string).collect::<Vec<_>>().join(", ");
+        let foot = format!("your guess: {list} · Enter: see");
+        loop {
+            match self.key(&foot, until)? {
+                Input::Enter | Input::TimeOver | Input::Escape => return Ok(()),
+                Input::Letter(letter) => {
+                    let place = match letter.to_digit(10) {
+                        Some(digit) => (digit as usize).checked_sub(1),
+                        None => letters.iter().position(|known| *known == letter.to_ascii_lowercase()),
+                    };
+                    if let Some(place) = place.filter(|place| *place < letters.len()) {
+                        return self.guess(&question, place);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn guess(&mut self, question: &Question, place: usize) -> Result<(), Stopped> {
+        self.teller.summary.guess(question, place);
+        let letter = ('a'..='z').nth(place).unwrap_or('?');
+        let said = Line::plain("    ").with(Style::Quiet, "your guess: ").with(Style::Plain, format!("{letter})"));
+        Ok(self.teller.renderer.lines(&[said])?)
+    }
+
+    /// Waits for a key, with words at the foot that go when it comes.
+    fn key(&mut self, foot: &str, until: Option<Instant>) -> io::Result<Input> {
+        loop {
+            self.teller.renderer.follow_the_terminal();
+            self.teller.renderer.foot(foot)?;
+            let input = wait(until, self.followers.door());
+            self.teller.renderer.wipe_foot()?;
+            match input? {
+                Input::Changed => {}
+                Input::Caller => self.followers.let_in(),
+                input => return Ok(input),
+            }
+        }
+    }
+
+    /// A number that is typed, up to `most`; as soon as it can be no other. `None`: the learner thinks better of it.
+    fn number(&mut self, label: &str, most: usize) -> io::Result<Option<usize>> {
+        let mut typed = 0;
+        loop {
+            let shown = if typed > 0 { format!("{label}{typed}") } else { label.to_owned() };
+            match self.key(&shown, None)? {
+                Input::Letter(letter) if letter.is_ascii_digit() => {
+                    let digit = letter.to_digit(10).unwrap_or_default() as usize;
+                    typed = Some(typed * 10 + digit).filter(|typed| *typed <= most).unwrap_or(typed);
+                    if typed > 0 && typed * 10 > most {
+                        return Ok(Some(typed));
+                    }
+                }
+                Input::Backspace => typed /= 10,
+                Input::Enter => return Ok(Some(typed).filter(|typed| *typed > 0)),
+                Input::Letter('q') | Input::Escape => return Ok(None),
+                _ => {}
+            }
+        }
+    }
+
+    /// Which actor's place the learner wants to be in.
+    fn actor(&mut self) -> Result<Option<String>, Stopped> {
+        let names: Vec<String> = self.teller.stood.iter().map(|member| member.actor.clone()).collect();
+        let mut line = Line::plain("a shell in whose place?");
+        for (index, name) in names.iter().enumerate() {
+            line = line.with(Style::Quiet, format!("  {} ", index + 1)).with(Style::Actor, name);
+        }
+        self.teller.say(line)?;
+        let number = self.number("number: ", names.len())?;
+        Ok(number.and_then(|number| names.into_iter().nth(number - 1)))
+    }
+
+    /// Lets the learner look around in an actor's place.
+    pub(super) fn visit(&mut self, actor: &str) -> Result<(), Stopped> {
+        let words =
+            format!("a shell in the place of {actor}, at step {}; exit, or Ctrl-D, leads back", self.teller.step);
+        self.say(&words)?;
+        let place = format!("{} step {}: {actor}", self.lesson.id, self.teller.step);
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let terminal = crate::stage::Foreground::lend();
+        let left = self.performance.visit(visit(actor, &place, None), [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
+        drop(terminal);
+        match left {
+            Ok(left) if !left.with_mounts => {
+                self.say(&format!("{actor}'s own root holds no shell: the files that you saw were the host's"))
+            }
+            Ok(_) => self.say("back in the lesson, on a new stage: what was done in the shell is gone"),
+            Err(error) => self.say(&format!("there is no shell in the place of {actor}: {}", advise(&error).reason)),
+        }
+    }
+
+    fn map(&mut self) -> Result<(), Stopped> {
+        let members = self.teller.stood.clone();
+        let mut lines = vec![Line::new()];
+        lines.extend(who_is_where(&members, self.teller.renderer.width()));
+        Ok(self.teller.renderer.lines(&lines)?)
+    }
+
+    fn notes(&mut self) -> Result<(), Stopped> {
+        self.say("there are no notes")
+    }
+
+    fn help(&mut self) -> Result<(), Stopped> {
+        let mut lines = vec![Line::new()];
+        for (key, what) in KEYS {
+            lines.push(Line::plain("  ").with(Style::Command, key).to_column(16).with(Style::Plain, what));
+        }
+        Ok(self.teller.renderer.lines(&lines)?)
+    }
+
+    fn say(&mut self, words: &str) -> Result<(), Stopped> {
+        Ok(self.teller.say(Line::new().with(Style::Quiet, words))?)
+    }
+}

@@ -1,0 +1,344 @@
+//! The walk through a lesson, as a person takes it: on a terminal, by keys.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::moments::{processes_of, wait_until_none_runs};
+use crate::support::{House, house, stage};
+use crate::terminal::{Terminal, on_a_terminal};
+
+/// As large as a terminal is, and as a large one.
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
+
+fn steps(house: &House, lesson: &str) -> usize {
+    let lessons = house.lessons();
+    let card = lessons.iter().find(|card| card["id"] == lesson).unwrap();
+    card["steps"].as_u64().unwrap().try_into().unwrap()
+}
+
+/// A lesson at its first step.
+fn begin(house: &House, lesson: &str, more: &[&str], size: (u16, u16)) -> Option<Terminal> {
+    let args: Vec<&str> = ["lesson", lesson, "--no-questions"].iter().chain(more).copied().collect();
+    Some(Terminal::start(&on_a_terminal(house, &args)?, size))
+}
+
+#[test]
+fn enter_leads_from_step_to_step_to_the_end() {
+    let Some(house) = stage() else { return };
+    for size in SIZES {
+        for id in house.ids() {
+            let steps = steps(&house, &id);
+            let Some(mut terminal) = begin(&house, &id, &[], size) else { return };
+            for step in 1..=steps {
+                terminal.wait_for(&format!("{step}/{steps} "));
+                terminal.wait_for_step(step, steps);
+                assert!(terminal.foot().starts_with(&format!("step {step} of {steps}")), "{}", terminal.screen());
+                terminal.press(if step % 2 == 0 { " " } else { "\r" });
+            }
+            terminal.wait_for("nothing left behind");
+            terminal.wait_for("What you know now");
+            assert!(terminal.end().success());
+        }
+    }
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn every_key_does_what_it_says() {
+    let Some(house) = stage() else { return };
+    for size in SIZES {
+        let Some(mut terminal) = begin(&house, "uts", &[], size) else { return };
+        terminal.wait_for_step(1, 6);
+        terminal.press("b");
+        terminal.wait_for("this is the first step");
+        terminal.wait_for_step(1, 6);
+        terminal.press("g4");
+        terminal.wait_for("4/6 ");
+        terminal.wait_for_step(4, 6);
+        terminal.press("b");
+        terminal.wait_for("3/6 ");
+        terminal.wait_for_step(3, 6);
+        terminal.press("r");
+        terminal.wait_for("3/6 ");
+        terminal.wait_for_step(3, 6);
+        terminal.press("m");
+        terminal.wait_for("cgroup ");
+        terminal.wait_for("uts ");
+        terminal.wait_for_step(3, 6);
+        terminal.press("n");
+        terminal.wait_for_step(3, 6);
+        terminal.press("?");
+        terminal.wait_for("go to step N");
+        terminal.wait_for_step(3, 6);
+        terminal.press("x\u{1b}[A\u{7}");
+        terminal.press("\r");
+        terminal.wait_for("4/6 ");
+        terminal.wait_for_step(4, 6);
+        terminal.press("g");
+        terminal.wait_for("go to step");
+        terminal.press("9\u{1b}");
+        terminal.wait_for_step(4, 6);
+        terminal.press("q");
+        assert!(terminal.end().success());
+    }
+    wait_until_none_runs(&house.program());
+}
+
+/// Types a command into a shell, and waits for the line that it prints.
+fn ask(terminal: &mut Terminal, command: &str) -> String {
+    // What is typed is echoed: the answer's mark must not stand in it.
+    terminal.press(&format!("echo \"an\"swer:$({command} 2>&1 | tr '\\n' ' '):end\r"));
+    terminal.wait_for("answer:");
+    terminal.wait_for(":end");
+    terminal.last.trim().to_owned()
+}
+
+#[test]
+fn a_shell_in_an_actors_place_is_in_the_actors_namespaces() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "uts", &[], (80, 24)) else { return };
+    terminal.wait_for_step(1, 6);
+    terminal.press("g3");
+    terminal.wait_for("3/6 ");
+    terminal.wait_for_step(3, 6);
+    // The table that `m` shows has the host's and the tenant's numbers.
+    terminal.press("m");
+    terminal.wait_for("tenant");
+    terminal.wait_for_step(3, 6);
+    let table = terminal.last.clone();
+    terminal.press("s");
+    terminal.wait_for("2 tenant");
+    terminal.press("2");
+    terminal.wait_for("[uts step 3: tenant] ");
+    for kind in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
+        let row = table.lines().find(|row| row.trim_start().starts_with(kind)).unwrap_or_else(|| panic!("{table}"));
+        let number = row.split_whitespace().nth(4).unwrap();
+        assert_eq!(ask(&mut terminal, &format!("readlink /proc/self/ns/{kind}")), format!("{kind}:[{number}]"));
+    }
+    assert_eq!(ask(&mut terminal, "hostname"), "tenant");
+    assert!(ask(&mut terminal, "touch /etc/nslearn").contains("Read-only file system"));
+    assert!(!Path::new("/etc/nslearn").exists());
+    // Whatever is done there is gone afterwards, and what was started.
+    assert_eq!(ask(&mut terminal, "hostname spoilt; hostname"), "spoilt");
+    terminal.press("sleep 98765 & sleep 98765 &\r");
+    terminal.press("exit\r");
+    terminal.wait_for("back in the lesson");
+    terminal.wait_for_step(3, 6);
+    assert_eq!(sleepers(), Vec::<i32>::new());
+    terminal.press("\r");
+    terminal.wait_for("4/6 ");
+    terminal.wait_for_step(4, 6);
+    terminal.press("q");
+    assert!(terminal.end().success());
+    wait_until_none_runs(&house.program());
+}
+
+/// Processes that a test started in a shell, by what they run.
+fn sleepers() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let sleeps =
+        |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x0098765\0");
+    pids.filter(sleeps).collect()
+}
+
+/// A program that says when it has the terminal, and keeps it.
+const FOREGROUND: &str = "sh -c 'echo run\"n\"ing; exec sleep 500'\r";
+
+#[test]
+fn a_shell_has_job_control_and_the_size_of_the_terminal() {
+    let Some(house) = stage() else { return };
+    let Some(run) = on_a_terminal(&house, &["lesson", "pid", "--no-questions"]) else { return };
+    let mut terminal = Terminal::start(&run.env("SHELL", "/bin/bash"), (80, 24));
+    terminal.wait_for_step(1, 8);
+    terminal.press("g3");
+    terminal.wait_for_step(3, 8);
+    terminal.press("s");
+    terminal.wait_for("3 container");
+    terminal.press("3");
+    terminal.wait_for("[pid step 3: container] ");
+    terminal.press(FOREGROUND);
+    terminal.wait_for("running");
+    terminal.press("\u{3}");
+    terminal.wait_for("[pid step 3: container] ");
+    assert!(ask(&mut terminal, "ps -e -o comm=").contains("container"));
+    terminal.press(FOREGROUND);
+    terminal.wait_for("running");
+    terminal.press("\u{1a}");
+    terminal.wait_for("Stopped");
+    terminal.wait_for("[pid step 3: container] ");
+    terminal.resize(100, 30);
+    assert_eq!(ask(&mut terminal, "jobs >/dev/null; stty size"), "30 100");
+    terminal.wait_for("[pid step 3: container] ");
+    terminal.press("\u{4}");
+    terminal.wait_for("There are stopped jobs");
+    terminal.wait_for("[pid step 3: container] ");
+    terminal.press("\u{4}");
+    terminal.wait_for("back in the lesson");
+    terminal.wait_for_step(3, 8);
+    terminal.press("b");
+    terminal.wait_for("2/8 ");
+    terminal.wait_for_step(2, 8);
+    terminal.press("q");
+    assert!(terminal.end().success());
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn the_walk_follows_the_terminals_size() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "uts", &[], (80, 24)) else { return };
+    terminal.wait_for_step(1, 6);
+    terminal.resize(60, 20);
+    // The foot is shown anew, and the next step is as wide as the terminal is now.
+    terminal.wait_for_step(1, 6);
+    terminal.press("\r");
+    terminal.wait_for("2/6 ");
+    terminal.wait_for_step(2, 6);
+    let widest = terminal.last.lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|widest| widest <= 60), "{}", terminal.last);
+    terminal.press("q");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn a_signal_ends_the_walk_and_leaves_the_terminal_as_it_was() {
+    let Some(house) = stage() else { return };
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let Some(mut terminal) = begin(&house, "uts", &[], (80, 24)) else { return };
+        terminal.wait_for_step(1, 6);
+        let program = *processes_of(&house.program()).iter().min().unwrap();
+        kill(Pid::from_raw(program), signal).unwrap();
+        let status = terminal.end();
+        // setsid passes on what it was killed by, as a shell does.
+        assert_eq!(status.code().or(status.signal().map(|number| 128 + number)), Some(128 + signal as i32), "{signal}");
+        wait_until_none_runs(&house.program());
+    }
+}
+
+#[test]
+fn control_c_ends_the_walk() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "pid", &[], (80, 24)) else { return };
+    terminal.wait_for_step(1, 8);
+    terminal.press("\u{3}");
+    let status = terminal.end();
+    assert_eq!(status.code().or(status.signal().map(|number| 128 + number)), Some(130));
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn a_walk_ends_with_its_terminal() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "uts", &[], (80, 24)) else { return };
+    terminal.wait_for_step(1, 6);
+    terminal.close();
+    assert!(!terminal.end().success());
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn a_walk_can_be_suspended_and_taken_up_again() {
+    let Some(house) = stage() else { return };
+    let Some(run) = on_a_terminal(&house, &[]) else { return };
+    let bash =
+        run.instead("setsid", &["--ctty", "--wait", "bash", "--norc", "--noprofile", "-i"]).env("PS1", "prompt> ");
+    let mut terminal = Terminal::start(&bash, (80, 24));
+    terminal.wait_for("prompt> ");
+    terminal.press(&format!("{} lesson uts --no-questions\r", house.program().display()));
+    terminal.wait_for_step(1, 6);
+    terminal.press("\u{1a}");
+    terminal.wait_for("Stopped");
+    terminal.wait_for("prompt> ");
+    terminal.press("echo is it \"sa\"ne\r");
+    terminal.wait_for("is it sane");
+    terminal.press("fg\r");
+    terminal.wait_for_step(1, 6);
+    terminal.press("\r");
+    terminal.wait_for("2/6 ");
+    terminal.wait_for_step(2, 6);
+    terminal.press("q");
+    terminal.wait_for("prompt> ");
+    terminal.press("exit\r");
+    terminal.end();
+    wait_until_none_runs(&house.program());
+}
+
+#[test]
+fn to_wait_for_a_key_costs_no_time_of_a_processor() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "pid", &[], (80, 24)) else { return };
+    terminal.wait_for_step(1, 8);
+    let spent = |house: &House| -> Vec<(i32, String)> {
+        let spent = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            // Times switched by will and against it tell more than ticks of a hundredth of a second.
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let switches = status.lines().filter(|line| line.contains("ctxt_switches")).collect::<String>();
+            (
+                *pid,
+                format!(
+                    "{:?} {switches}",
+                    stat.rsplit(')').next().unwrap().split(' ').skip(12).take(2).collect::<Vec<_>>()
+                ),
+            )
+        };
+        processes_of(&house.program()).iter().map(spent).collect()
+    };
+    // Until all have come to rest after the step.
+    terminal.listen_for(Duration::from_millis(300));
+    let before = spent(&house);
+    terminal.listen_for(Duration::from_millis(1500));
+    assert_eq!(spent(&house), before, "processor time and context switches of each process");
+    terminal.press("q");
+    terminal.end();
+}
+
+#[test]
+fn a_walk_goes_on_by_itself_where_it_is_told_to() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "uts", &["--auto", "100ms"], (80, 24)) else { return };
+    terminal.wait_for("6/6 ");
+    terminal.wait_for("What you know now");
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn without_a_pause_a_lesson_on_a_terminal_is_told_straight_through() {
+    let Some(house) = stage() else { return };
+    let Some(mut terminal) = begin(&house, "uts", &["--no-pause"], (80, 24)) else { return };
+    terminal.wait_for("nothing left behind");
+    assert!(terminal.end().success());
+    assert!(!terminal.screen().contains("step 1 of 6"));
+}
+
+#[test]
+fn wrong_options_of_a_walk_are_wrong_usage() {
+    let house = house();
+    for args in [&["--auto", "soon"][..], &["--auto", "4s", "--no-pause"], &["--auto", "-1s"]] {
+        house.run(["lesson", "uts"].iter().chain(args)).end().must_be(2);
+    }
+}
+
+#[test]
+fn a_shell_on_a_lessons_stage_can_be_had_at_once() {
+    let Some(house) = stage() else { return };
+    let said = |args: &[&str]| house.run(["shell"].iter().chain(args)).end().must_be(0).stdout;
+    assert_eq!(said(&["uts", "--step", "3", "--as", "tenant", "-c", "hostname"]), "tenant\n");
+    assert_eq!(said(&["uts", "--step", "2", "--as", "tenant", "-c", "hostname"]), "workshop\n");
+    assert_eq!(said(&["uts", "--step", "3", "-c", "hostname"]), "workshop\n");
+    assert!(said(&["pid", "--step", "3", "--as", "container", "-c", "ps -e -o comm="]).starts_with("container\n"));
+    assert!(said(&["shared-net", "--as", "client", "-c", "ss -Htln"]).contains(":80"));
+    assert!(said(&["chroot", "--step", "7", "--as", "inmate", "-c", "ps -e -o comm="]).starts_with("inmate\n"));
+    assert_eq!(house.run(["shell", "uts", "-c", "exit 9"]).end().code(), 9);
+    for args in [&["utz"][..], &["uts", "--step", "7"], &["uts", "--as", "nobody"], &["--step", "1"], &["--as", "host"]]
+    {
+        let end = house.run(["shell"].iter().chain(args)).end().must_be(2);
+        assert!(!end.stderr.is_empty(), "{args:?}");
+    }
+    wait_until_none_runs(&house.program());
+}

@@ -1,5 +1,7 @@
 //! The command line's types, nothing else.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -54,6 +56,8 @@ pub enum Format {
     Markdown,
     /// Pictures for a slide: who is in which namespace, before and after each step in which somebody moves
     Svg,
+    /// A recording to play, for asciinema: asciicast, version 2, 80 columns wide, in colour, at a reader's pace
+    Asciicast,
 }
 
 /// When to use colour.
@@ -107,4 +111,7 @@ pub struct Lessons {
     /// Show this step alone; those before it happen unseen
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub step: Option<usize>,
+    /// Also write what is shown as a recording for asciinema, whatever --format says: with --color never without colour
+    #[arg(long, value_name = "FILE.cast", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
 }

@@ -1,6 +1,7 @@
 //! `nslearn lesson NAME…`.
 
 use std::io;
+use std::path::Path;
 
 use super::{complain, status};
 use crate::cli::{Format, Lessons, Output};
@@ -9,8 +10,7 @@ use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
 use crate::perform::{Stopped, perform};
-use crate::render::Renderer;
-
+use crate::render::{Recording, Renderer};
 use crate::transcript::{Event, Letters, StandIns, scrub};
 
 pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
@@ -21,15 +21,39 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
             return Ok(status::USAGE);
         }
     };
-    let mut renderer = Renderer::new(output);
-    let mut worst = 0;
-    for lesson in chosen {
-        worst = worst.max(perform_one(lesson, wanted.step, output, &mut renderer)?);
+    let title = title(&chosen);
+    let recording = wanted.record.as_deref().map(|file| Recording::new(file, &title, output));
+    let recording = match recording.transpose() {
+        Ok(recording) => recording,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(status::FAILED);
+        }
+    };
+    let mut renderer = Renderer::new(output, &title).recorded(recording);
+    let (mut worst, mut whole) = (0, 0);
+    for lesson in &chosen {
+        let performed = perform_one(lesson, wanted.step, output, &mut renderer)?;
+        worst = worst.max(performed.status);
+        whole += usize::from(performed.to_the_end);
         if worst == status::NOT_HERE {
             break;
         }
     }
-    Ok(worst)
+    let kept = renderer.into_recording().is_none_or(|recording| keep(recording, whole == chosen.len()));
+    Ok(if kept { worst } else { worst.max(status::FAILED) })
+}
+
+/// Writes the recording, if all was shown that belongs in it; whether it was written.
+fn keep(recording: Recording, whole: bool) -> bool {
+    let kept = if whole { recording.keep() } else { Err(recording.give_up()) };
+    kept.inspect_err(|error| complain(&error.to_string())).is_ok()
+}
+
+/// What one lesson's performance came to.
+struct Performed {
+    status: u8,
+    to_the_end: bool,
 }
 
 fn perform_one(
@@ -37,7 +61,7 @@ fn perform_one(
     step: Option<usize>,
     output: &Output,
     renderer: &mut Renderer,
-) -> io::Result<u8> {
+) -> io::Result<Performed> {
     // Letters and stand-ins begin anew with each lesson: each has a stage of its own.
     let (mut letters, mut stand_ins) = (Letters::default(), StandIns::default());
     let mut window = step.map(Window::new);
@@ -49,13 +73,23 @@ fn perform_one(
         }
         if window.as_mut().is_none_or(|window| window.shows(&event)) { renderer.event(&event) } else { Ok(()) }
     });
-    match performed {
-        Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => Ok(status::FAILED),
-        Ok(outcome) if outcome.held == 0 => Ok(status::NOT_HERE),
-        Ok(_) => Ok(0),
-        Err(Stopped::Audience(error)) => Err(error),
-        Err(Stopped::NoStage(error)) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
-        Err(Stopped::Midway(error)) => Ok(tell(lesson, "stopped here", &error, status::FAILED)),
+    let to_the_end = performed.is_ok();
+    let status = match performed {
+        Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
+        Ok(outcome) if outcome.held == 0 => status::NOT_HERE,
+        Ok(_) => 0,
+        Err(Stopped::Audience(error)) => return Err(error),
+        Err(Stopped::NoStage(error)) => tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE),
+        Err(Stopped::Midway(error)) => tell(lesson, "stopped here", &error, status::FAILED),
+    };
+    Ok(Performed { status, to_the_end })
+}
+
+/// What a recording of these lessons is called.
+fn title(lessons: &[&'static Lesson]) -> String {
+    match lessons {
+        [lesson] => format!("{} · {}", lesson.title, lesson.subtitle),
+        lessons => lessons.iter().map(|lesson| lesson.title).collect::<Vec<_>>().join(" · "),
     }
 }
 
@@ -93,6 +127,10 @@ fn tell(lesson: &Lesson, what: &str, error: &Error, status: u8) -> u8 {
 fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, String> {
     if format == Format::Svg && (wanted.all || wanted.names.len() > 1) {
         return Err("nslearn: a picture is of one lesson\n  name one: nslearn lesson uts --format svg".to_owned());
+    }
+    if wanted.record.as_deref() == Some(Path::new("-")) {
+        let instead = "standard output is for --format: nslearn lesson uts --format asciicast";
+        return Err(format!("nslearn: --record takes the name of a file, and '-' is none\n  {instead}"));
     }
     if wanted.all {
         return Ok(lessons::ALL.to_vec());

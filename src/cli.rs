@@ -1,5 +1,6 @@
 //! The command line's types, nothing else.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
@@ -56,6 +57,8 @@ pub enum Format {
     Markdown,
     /// Pictures for a slide: who is in which namespace, before and after each step in which somebody moves
     Svg,
+    /// A recording to play, for asciinema: asciicast, version 2, 80 columns wide, in colour, at a reader's pace
+    Asciicast,
 }
 
 /// When to use colour.
@@ -127,4 +130,7 @@ pub struct Lessons {
     /// Go on by itself after so long, such as 4s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "no_pause")]
     pub auto: Option<Duration>,
+    /// Also write what is shown as a recording for asciinema, whatever --format says: with --color never without colour
+    #[arg(long, value_name = "FILE.cast", value_hint = ValueHint::FilePath)]
+    pub record: Option<PathBuf>,
 }

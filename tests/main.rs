@@ -19,6 +19,7 @@ mod output;
 mod pages;
 mod pictures;
 mod readme;
+mod recording;
 mod shell;
 mod snapshots;
 mod support;

@@ -9,8 +9,7 @@ use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
 use crate::perform::{Outcome, Stopped, perform};
-use crate::render::Renderer;
-
+use crate::render::{Recording, Renderer};
 use crate::transcript::{Event, Letters, StandIns, scrub};
 use crate::walk::{Pace, Walked, walk};
 
@@ -22,24 +21,75 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
             return Ok(status::USAGE);
         }
     };
-    let mut renderer = Renderer::new(output);
-    let mut worst = 0;
-    for lesson in chosen {
-        let status = if walks(wanted, output) {
-            let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
-            match walk_one(lesson, output, pace, &mut renderer)? {
-                Some(status) => status,
-                None => break,
-            }
-        } else {
-            perform_one(lesson, wanted.step, output, &mut renderer)?
-        };
-        worst = worst.max(status);
-        if worst == status::NOT_HERE {
+    let title = title(&chosen);
+    let recording = wanted.record.as_deref().map(|file| Recording::new(file, &title, output));
+    let recording = match recording.transpose() {
+        Ok(recording) => recording,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(status::FAILED);
+        }
+    };
+    let mut renderer = Renderer::new(output, &title).recorded(recording);
+    let (mut worst, mut whole) = (0, 0);
+    for lesson in &chosen {
+        let given = give(lesson, wanted, output, &mut renderer)?;
+        worst = worst.max(given.status);
+        whole += usize::from(given.to_the_end);
+        if given.status == status::NOT_HERE || given.left {
             break;
         }
     }
-    Ok(worst)
+    let kept = renderer.into_recording().is_none_or(|recording| keep(recording, whole == chosen.len()));
+    Ok(if kept { worst } else { worst.max(status::FAILED) })
+}
+
+/// Writes the recording, if all was shown that belongs in it; whether it was written.
+fn keep(recording: Recording, whole: bool) -> bool {
+    let kept = if whole { recording.keep() } else { Err(recording.give_up()) };
+    kept.inspect_err(|error| complain(&error.to_string())).is_ok()
+}
+
+/// What it came to that one lesson was given.
+#[derive(Default)]
+struct Given {
+    /// With which status to exit.
+    status: u8,
+    /// Whether all of it was shown.
+    to_the_end: bool,
+    /// Whether the learner left it.
+    left: bool,
+}
+
+impl Given {
+    fn to_its_end(outcome: &Outcome) -> Given {
+        let status = match outcome {
+            outcome if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
+            outcome if outcome.held == 0 => status::NOT_HERE,
+            _ => 0,
+        };
+        Given { status, to_the_end: true, left: false }
+    }
+}
+
+/// Gives one lesson: as a walk, where there is somebody who can be waited for, else at one go.
+fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &mut Renderer) -> io::Result<Given> {
+    let given = if walks(wanted, output) {
+        let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
+        walk(lesson, output, pace, renderer).map(|walked| match walked {
+            Walked::Left => Given { left: true, ..Given::default() },
+            Walked::Through { outcome, .. } => Given::to_its_end(&outcome),
+        })
+    } else {
+        tell_straight(lesson, wanted, output, renderer).map(|outcome| Given::to_its_end(&outcome))
+    };
+    let status = match given {
+        Ok(given) => return Ok(given),
+        Err(Stopped::Audience(error)) => return Err(error),
+        Err(Stopped::NoStage(error)) => tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE),
+        Err(Stopped::Midway(error)) => tell(lesson, "stopped here", &error, status::FAILED),
+    };
+    Ok(Given { status, ..Given::default() })
 }
 
 /// Whether there is somebody who can be waited for.
@@ -48,76 +98,56 @@ fn walks(wanted: &Lessons, output: &Output) -> bool {
     terminal && output.format == Format::Terminal && !wanted.no_pause && wanted.step.is_none()
 }
 
-/// Walks through one lesson: its exit status; `None` where the learner left it.
-fn walk_one(lesson: &'static Lesson, output: &Output, pace: Pace, renderer: &mut Renderer) -> io::Result<Option<u8>> {
-    match walk(lesson, output, pace, renderer) {
-        Ok(Walked::Left) => Ok(None),
-        Ok(Walked::Through { outcome, .. }) => Ok(Some(status_of(&outcome))),
-        Err(stopped) => stopped_at(lesson, stopped).map(Some),
-    }
-}
-
-fn perform_one(
+fn tell_straight(
     lesson: &'static Lesson,
-    step: Option<usize>,
+    wanted: &Lessons,
     output: &Output,
     renderer: &mut Renderer,
-) -> io::Result<u8> {
+) -> Result<Outcome, Stopped> {
     // Letters and stand-ins begin anew with each lesson: each has a stage of its own.
     let (mut letters, mut stand_ins) = (Letters::default(), StandIns::default());
-    let mut window = step.map(Window::new);
-    let performed = perform(lesson, &lessons::place(lesson), &mut |mut event| {
+    let mut window = Window::new(wanted.step, !wanted.no_questions);
+    perform(lesson, &lessons::place(lesson), &mut |mut event| {
         // Also of what is not shown: a namespace has the same letter whether or not its step is looked at alone.
         letters.assign(&mut event);
         if output.scrub {
             scrub(&mut event, &mut stand_ins);
         }
-        if window.as_mut().is_none_or(|window| window.shows(&event)) { renderer.event(&event) } else { Ok(()) }
-    });
-    match performed {
-        Ok(outcome) => Ok(status_of(&outcome)),
-        Err(stopped) => stopped_at(lesson, stopped),
+        if window.shows(&event) { renderer.event(&event) } else { Ok(()) }
+    })
+}
+
+/// What a recording of these lessons is called.
+fn title(lessons: &[&'static Lesson]) -> String {
+    match lessons {
+        [lesson] => format!("{} · {}", lesson.title, lesson.subtitle),
+        lessons => lessons.iter().map(|lesson| lesson.title).collect::<Vec<_>>().join(" · "),
     }
 }
 
-fn status_of(outcome: &Outcome) -> u8 {
-    match outcome {
-        outcome if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
-        outcome if outcome.held == 0 => status::NOT_HERE,
-        _ => 0,
-    }
-}
-
-/// Tells why a lesson was not shown to its end: with which status to exit.
-fn stopped_at(lesson: &Lesson, stopped: Stopped) -> io::Result<u8> {
-    match stopped {
-        Stopped::Audience(error) => Err(error),
-        Stopped::NoStage(error) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
-        Stopped::Midway(error) => Ok(tell(lesson, "stopped here", &error, status::FAILED)),
-    }
-}
-
-/// One step of a lesson, between what stands at the lesson's head and foot.
+/// Which part of a lesson is shown: all of it, or one step, between what stands at the lesson's head and foot.
 struct Window {
-    wanted: usize,
+    wanted: Option<usize>,
+    questions: bool,
     /// The step that is being told; 0 before the first.
     current: usize,
 }
 
 impl Window {
-    fn new(wanted: usize) -> Self {
-        Window { wanted, current: 0 }
+    fn new(wanted: Option<usize>, questions: bool) -> Self {
+        Window { wanted, questions, current: 0 }
     }
 
     fn shows(&mut self, event: &Event) -> bool {
         match event {
+            Event::Asked(_) | Event::Answered { .. } if !self.questions => return false,
             Event::Lesson(_) | Event::Ended(_) => return true,
             Event::Step { number, .. } => self.current = *number,
             // Where everybody stands at the end of a step is where they stand before the next.
-            Event::Stood { .. } if self.current + 1 == self.wanted => return true,
+            Event::Stood { .. } if self.wanted == Some(self.current + 1) => return true,
             _ => {}
         }
-        self.current == self.wanted
+        self.wanted.is_none_or(|wanted| wanted == self.current)
     }
 }
 
@@ -131,6 +161,10 @@ fn tell(lesson: &Lesson, what: &str, error: &Error, status: u8) -> u8 {
 fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, String> {
     if format == Format::Svg && (wanted.all || wanted.names.len() > 1) {
         return Err("nslearn: a picture is of one lesson\n  name one: nslearn lesson uts --format svg".to_owned());
+    }
+    if wanted.record.as_deref() == Some("-".as_ref()) {
+        let instead = "standard output is for --format: nslearn lesson uts --format asciicast";
+        return Err(format!("nslearn: --record takes the name of a file, and '-' is none\n  {instead}"));
     }
     if wanted.all {
         return Ok(lessons::ALL.to_vec());

@@ -1,12 +1,14 @@
 //! A transcript as a person or a program wants it. Only here, and where a command prints a list of its own, are words
 //! put on the screen.
 
+mod cast;
 mod json;
 mod layout;
 mod locale;
 mod looks;
 mod markdown;
 mod picture;
+mod recording;
 mod shell;
 mod style;
 mod text;
@@ -14,6 +16,7 @@ mod text;
 pub use layout::{fold, hanging};
 pub use locale::for_this_locale;
 pub use looks::who_is_where;
+pub use recording::{NotRecorded, Recording};
 pub use style::{Line, Style};
 pub use text::command;
 
@@ -35,6 +38,7 @@ const USUAL: usize = 80;
 pub struct Renderer {
     out: Printer,
     form: Form,
+    recording: Option<Recording>,
 }
 
 enum Form {
@@ -42,19 +46,33 @@ enum Form {
     Json,
     Markdown(markdown::Markdown),
     Svg(picture::Pictures),
+    Cast(cast::Cast),
 }
 
 impl Renderer {
-    /// A renderer as the command line asks for it.
-    pub fn new(output: &Output) -> Self {
+    /// A renderer as the command line asks for it. The title is for forms that have one for all that is shown.
+    pub fn new(output: &Output, title: &str) -> Self {
         let out = Printer::new(output);
         let form = match output.format {
             Format::Terminal | Format::Plain => Form::Text(text::Text::new(out.width)),
             Format::Json => Form::Json,
             Format::Markdown => Form::Markdown(markdown::Markdown::default()),
             Format::Svg => Form::Svg(picture::Pictures::default()),
+            Format::Asciicast => Form::Cast(cast::Cast::new(title, output.color != Color::Never)),
         };
-        Renderer { out, form }
+        Renderer { out, form, recording: None }
+    }
+
+    /// The same renderer, which also makes this recording of what it shows.
+    #[must_use]
+    pub fn recorded(mut self, recording: Option<Recording>) -> Self {
+        self.recording = recording;
+        self
+    }
+
+    /// The recording of what has been shown.
+    pub fn into_recording(self) -> Option<Recording> {
+        self.recording
     }
 
     /// Shows one event.
@@ -62,11 +80,15 @@ impl Renderer {
     /// # Errors
     /// Where the output is closed, or cannot take more.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        if let Some(recording) = &mut self.recording {
+            recording.event(event);
+        }
         match &mut self.form {
             Form::Text(text) => self.out.lines(&text.event(event)),
             Form::Json => self.out.raw(&json::line(event)),
             Form::Markdown(markdown) => self.out.raw(&markdown.event(event)),
             Form::Svg(pictures) => self.out.raw(&pictures.event(event)),
+            Form::Cast(cast) => self.out.raw(&cast.event(event)),
         }
     }
 

@@ -55,7 +55,10 @@ fn perform_one(
         Ok(_) => Ok(0),
         Err(Stopped::Audience(error)) => Err(error),
         Err(Stopped::NoStage(error)) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
-        Err(Stopped::Midway(error)) => Ok(tell(lesson, "stopped here", &error, status::FAILED)),
+        Err(Stopped::Midway(error)) => {
+            renderer.rest()?;
+            Ok(tell(lesson, "stopped here", &error, status::FAILED))
+        }
     }
 }
 

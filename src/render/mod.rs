@@ -1,6 +1,7 @@
 //! A transcript as a person or a program wants it. Only here, and where a command prints a list of its own, are words
 //! put on the screen.
 
+mod beside;
 mod json;
 mod layout;
 mod locale;
@@ -65,6 +66,17 @@ impl Renderer {
             Form::Json => self.out.raw(&json::line(event)),
             Form::Markdown(markdown) => self.out.raw(&markdown.event(event)),
             Form::Svg(pictures) => self.out.raw(&pictures.event(event)),
+        }
+    }
+
+    /// Shows what is held back for the next event to decide how. Only where none follows: a step's end shows it too.
+    ///
+    /// # Errors
+    /// Where the output is closed, or cannot take more.
+    pub fn rest(&mut self) -> io::Result<()> {
+        match &mut self.form {
+            Form::Text(text) => self.out.lines(&text.rest()),
+            Form::Json | Form::Markdown(_) | Form::Svg(_) => Ok(()),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod anchored;
 mod bad_input;
+mod beside;
 mod book;
 mod browser;
 mod by_hand;

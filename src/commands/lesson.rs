@@ -87,7 +87,10 @@ fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &m
         Ok(given) => return Ok(given),
         Err(Stopped::Audience(error)) => return Err(error),
         Err(Stopped::NoStage(error)) => tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE),
-        Err(Stopped::Midway(error)) => tell(lesson, "stopped here", &error, status::FAILED),
+        Err(Stopped::Midway(error)) => {
+            renderer.rest()?;
+            tell(lesson, "stopped here", &error, status::FAILED)
+        }
     };
     Ok(Given { status, ..Given::default() })
 }

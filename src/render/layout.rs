@@ -45,6 +45,24 @@ pub fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
     folded.lines
 }
 
+/// Whether [`fold`] parts the line between words only: it cuts a word that a line has no room for.
+pub(super) fn leaves_words_whole(line: &Line, width: usize, indent: usize) -> bool {
+    let folded = fold(line.clone(), width, indent).iter().map(Line::text).collect::<Vec<_>>().join("\n");
+    folded.split_whitespace().eq(line.text().split_whitespace())
+}
+
+/// Blocks of lines beside each other, the first from column `start` on, each of the others `step` columns further.
+pub(super) fn columns(blocks: Vec<Vec<Line>>, start: usize, step: usize) -> Vec<Line> {
+    let height = blocks.iter().map(Vec::len).max().unwrap_or_default();
+    let mut lines = vec![Line::new(); height];
+    for (index, block) in blocks.into_iter().enumerate() {
+        for (line, part) in lines.iter_mut().zip(block) {
+            *line = std::mem::take(line).to_column(start + index * step).and(part);
+        }
+    }
+    lines
+}
+
 /// The words of a line, each with the blanks behind it; a word may be of several styles.
 fn words(line: &Line) -> Vec<Vec<(Style, &str)>> {
     let mut words: Vec<Vec<(Style, &str)>> = vec![Vec::new()];
@@ -121,6 +139,13 @@ mod tests {
                 assert!(part.width() <= width, "{part:?} is wider than {width}");
             }
         }
+    }
+
+    #[test]
+    fn columns_stand_beside_each_other_whatever_their_height() {
+        let block = |lines: &[&str]| lines.iter().map(|line| Line::plain(*line)).collect::<Vec<_>>();
+        let lines = columns(vec![block(&["a"]), block(&["bb", "c"]), block(&[])], 2, 5);
+        assert_eq!(lines.iter().map(Line::text).collect::<Vec<_>>(), ["  a    bb", "       c"]);
     }
 
     #[test]

@@ -18,16 +18,21 @@ pub(super) fn seen(actor: &str, look: &Look, width: usize) -> Vec<Line> {
         return who_is_where(members, width);
     }
     let mut lines = vec![actor_column(actor).with(Style::Command, command(look))];
-    let rows = rows(look);
-    if rows.is_empty() {
-        lines.push(Line::plain(" ".repeat(DEEDS)).with(Style::Quiet, "(nothing)"));
-    }
-    lines.extend(rows.into_iter().map(|row| Line::plain(format!("{}{row}", " ".repeat(DEEDS)))));
+    lines.extend(found(look).into_iter().map(|line| Line::new().to_column(DEEDS).and(line)));
     lines
 }
 
+/// What was found, line by line.
+pub(super) fn found(look: &Look) -> Vec<Line> {
+    let rows = rows(look);
+    if rows.is_empty() {
+        return vec![Line::new().with(Style::Quiet, "(nothing)")];
+    }
+    rows.into_iter().map(Line::plain).collect()
+}
+
 /// The command that people know to show this.
-fn command(look: &Look) -> String {
+pub(super) fn command(look: &Look) -> String {
     match look {
         Look::Processes(_) => "ps -eo pid,ppid,comm".to_owned(),
         Look::Pids(_) => "grep NSpid /proc/self/status".to_owned(),

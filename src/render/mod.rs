@@ -1,6 +1,7 @@
 //! A transcript as a person or a program wants it. Only here, and where a command prints a list of its own, are words
 //! put on the screen.
 
+mod beside;
 mod cast;
 mod json;
 mod layout;
@@ -127,6 +128,17 @@ impl Renderer {
     /// As [`Renderer::event`].
     pub fn wipe_foot(&mut self) -> io::Result<()> {
         self.out.wipe_foot()
+    }
+
+    /// Shows what is held back for the next event to decide how. Only where none follows: a step's end shows it too.
+    ///
+    /// # Errors
+    /// Where the output is closed, or cannot take more.
+    pub fn rest(&mut self) -> io::Result<()> {
+        match &mut self.form {
+            Form::Text(text) => self.out.lines(&text.rest()),
+            Form::Json | Form::Markdown(_) | Form::Svg(_) | Form::Cast(_) => Ok(()),
+        }
     }
 }
 

@@ -82,6 +82,13 @@ impl Line {
         self.0.push((style, text.into()));
     }
 
+    /// The line and another one behind it.
+    #[must_use]
+    pub(super) fn and(mut self, other: Line) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Fills up with blanks to a column.
     #[must_use]
     pub fn to_column(mut self, column: usize) -> Self {

@@ -4,8 +4,8 @@ use nix::errno::Errno;
 
 use super::layout::{fold, hanging, paragraphs};
 use super::style::{Line, Style};
-use super::{looks, shell};
-use crate::transcript::{Answer, Called, Closing, Event, Evidence, Opening, Question, Value, errno_name};
+use super::{beside, looks, shell};
+use crate::transcript::{Answer, Called, Closing, Event, Evidence, Look, Opening, Question, Value, errno_name};
 
 /// Where the actors' names stand.
 pub(super) const INDENT: usize = 2;
@@ -36,11 +36,13 @@ pub(super) struct Text {
     last: Kind,
     /// Why the last fact that was skipped was skipped.
     reason: String,
+    /// Looks at one thing by different actors that are still to be shown: the next event tells whether there are more.
+    held: Vec<(String, Look)>,
 }
 
 impl Text {
     pub(super) fn new(width: usize) -> Self {
-        Text { width, last: Kind::Nothing, reason: String::new() }
+        Text { width, last: Kind::Nothing, reason: String::new(), held: Vec::new() }
     }
 
     /// From here on it is as wide.
@@ -48,21 +50,55 @@ impl Text {
         self.width = width;
     }
 
-    /// The lines that show one event, with a blank line before them where one belongs.
+    /// The lines that show one event, and before them those of the looks that it ends the wait of. A look shows nothing
+    /// yet where one of somebody else at the same thing may follow and stand beside it.
     pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
-        // Who is where all the time is for pictures; a story says it where it matters.
-        if matches!(event, Event::Stood { .. }) {
-            return Vec::new();
+        let mut lines = if self.goes_on(event) { Vec::new() } else { self.rest() };
+        match event {
+            // Who is where all the time is for pictures; a story says it where it matters. But a step ends here, and a
+            // reader may pause: so nothing is held back any longer.
+            Event::Stood { .. } => {}
+            Event::Saw { actor, look } if self.may_stand_beside(look) => self.held.push((actor.clone(), look.clone())),
+            event => {
+                let (kind, body) = self.body(event);
+                lines.extend(self.framed(kind, body));
+            }
         }
-        let (kind, lines) = self.body(event);
+        if let Event::Skipped { reason, .. } = event {
+            self.reason.clone_from(reason);
+        }
+        lines
+    }
+
+    /// What is held back.
+    pub(super) fn rest(&mut self) -> Vec<Line> {
+        let held = std::mem::take(&mut self.held);
+        let several = if held.len() > 1 { beside::side_by_side(&held, self.width) } else { None };
+        if let Some(lines) = several {
+            return self.framed(Kind::Look, lines.into_iter().map(|line| (line, DEEDS)).collect());
+        }
+        held.iter().flat_map(|(actor, look)| self.framed(Kind::Look, self.look(actor, look))).collect()
+    }
+
+    /// Whether looks of this kind wait for others here. Who is in which namespace is a table of several actors already.
+    fn may_stand_beside(&self, look: &Look) -> bool {
+        self.width >= beside::FROM && !matches!(look, Look::Namespaces(_))
+    }
+
+    /// Whether an event is one more look at the same thing. The same actor's second look is another moment: that one
+    /// stands below.
+    fn goes_on(&self, event: &Event) -> bool {
+        let Event::Saw { actor, look } = event else { return false };
+        self.held.iter().all(|(other, seen)| other != actor && seen.what() == look.what())
+    }
+
+    /// Lines of a kind, folded, with a blank line before them where one belongs.
+    fn framed(&mut self, kind: Kind, lines: Vec<(Line, usize)>) -> Vec<Line> {
         let close = match (self.last, kind) {
             (Kind::Nothing, _) | (Kind::Step, Kind::Words) | (Kind::Look, Kind::Claim) => true,
             (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look | Kind::Question),
         };
         self.last = kind;
-        if let Event::Skipped { reason, .. } = event {
-            self.reason.clone_from(reason);
-        }
         let blank = if close { None } else { Some(Line::new()) };
         // A line of a look that is too wide is folded like any other; commands are broken as the shell allows.
         let folded = lines.into_iter().flat_map(|(line, indent)| fold(line, self.width, indent));
@@ -76,10 +112,7 @@ impl Text {
             Event::Step { number, of, title } => (Kind::Step, flat(vec![self.rule(*number, *of, title)])),
             Event::Said { text } => (Kind::Words, flat(paragraphs(text, self.width, ""))),
             Event::Called(called) => (Kind::Call, self.call(called)),
-            Event::Saw { actor, look } => {
-                let seen = looks::seen(actor, look, self.width);
-                (Kind::Look, seen.into_iter().map(|line| (line, DEEDS + 4)).collect())
-            }
+            Event::Saw { actor, look } => (Kind::Look, self.look(actor, look)),
             Event::Stood { .. } => (self.last, Vec::new()),
             Event::Compared { title, before, after } => {
                 (Kind::Look, flat(looks::compared(title, before, after, self.width)))
@@ -93,6 +126,11 @@ impl Text {
             Event::ByHand { command, docker } => (Kind::Command, flat(self.by_hand(command, *docker))),
             Event::Ended(closing) => (Kind::Foot, flat(self.foot(closing))),
         }
+    }
+
+    fn look(&self, actor: &str, look: &Look) -> Vec<(Line, usize)> {
+        let seen = looks::seen(actor, look, self.width);
+        seen.into_iter().map(|line| (line, DEEDS + 4)).collect()
     }
 
     fn head(&self, opening: &Opening) -> Vec<Line> {

@@ -107,4 +107,7 @@ pub struct Lessons {
     /// Show this step alone; those before it happen unseen
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub step: Option<usize>,
+    /// Leave out the questions that a lesson asks before a step, and their answers
+    #[arg(long)]
+    pub no_questions: bool,
 }

@@ -24,7 +24,7 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     let mut renderer = Renderer::new(output);
     let mut worst = 0;
     for lesson in chosen {
-        worst = worst.max(perform_one(lesson, wanted.step, output, &mut renderer)?);
+        worst = worst.max(perform_one(lesson, wanted, output, &mut renderer)?);
         if worst == status::NOT_HERE {
             break;
         }
@@ -32,22 +32,19 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     Ok(worst)
 }
 
-fn perform_one(
-    lesson: &'static Lesson,
-    step: Option<usize>,
-    output: &Output,
-    renderer: &mut Renderer,
-) -> io::Result<u8> {
+fn perform_one(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &mut Renderer) -> io::Result<u8> {
     // Letters and stand-ins begin anew with each lesson: each has a stage of its own.
     let (mut letters, mut stand_ins) = (Letters::default(), StandIns::default());
-    let mut window = step.map(Window::new);
+    let mut window = wanted.step.map(Window::new);
     let performed = perform(lesson, &lessons::place(lesson), &mut |mut event| {
         // Also of what is not shown: a namespace has the same letter whether or not its step is looked at alone.
         letters.assign(&mut event);
         if output.scrub {
             scrub(&mut event, &mut stand_ins);
         }
-        if window.as_mut().is_none_or(|window| window.shows(&event)) { renderer.event(&event) } else { Ok(()) }
+        let left_out = wanted.no_questions && matches!(event, Event::Asked(_) | Event::Answered { .. });
+        let shown = window.as_mut().is_none_or(|window| window.shows(&event)) && !left_out;
+        if shown { renderer.event(&event) } else { Ok(()) }
     });
     match performed {
         Ok(outcome) if outcome.failed > 0 || outcome.left_behind > 0 => Ok(status::FAILED),

@@ -63,7 +63,12 @@ fn play(stage: &Stage) -> Result<()> {
          mount --rbind /usr usr; ln -s usr/bin usr/lib usr/lib64 .; chroot . ls /'",
     );
 
-    stage.step("It sees the host's processes");
+    stage.step("The prisoner lists the processes");
+    let question = stage.ask(
+        "chroot-processes",
+        "The prisoner can name no file outside of its directory. Which processes does its ps list?",
+        &["itself and no other", "itself and its parent", "all of the host's"],
+    );
     stage.say("Elsewhere on the host, tail follows a log, as somebody may do right now to watch a server.");
     host.put(LOG, "server started")?;
     let tail = host.fork("tail")?;
@@ -79,6 +84,12 @@ fn play(stage: &Stage) -> Result<()> {
         "With /proc mounted inside, the jailed process lists the host's processes.",
         tail_is_seen.is_some_and(|process| process.pid == tail.pid()),
         evidence![seen.len(), "processes, among them tail with number", Value::Pid(tail.pid())],
+    );
+    let listed: Vec<i32> = seen.iter().map(|process| process.pid).collect();
+    stage.answer(
+        question,
+        &[listed == [prisoner.pid()], listed == [host.pid(), prisoner.pid()], seen == host.processes()?],
+        "A process is not in a directory: chroot(2) changes which files it can name, and processes are no files.",
     );
     stage.by_hand("unshare --user --map-root-user chroot / ps -eo pid,ppid,comm | head -n 4");
 
@@ -96,7 +107,12 @@ fn play(stage: &Stage) -> Result<()> {
         "sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?' 2>/dev/null",
     );
 
-    stage.step("It renames the host");
+    stage.step("A name is set in the jail");
+    let question = stage.ask(
+        "chroot-hostname",
+        "The prisoner, which is root, calls sethostname(\"pwned\"). Who has this name then?",
+        &["the prisoner and the host", "the prisoner alone", "nobody: a jail has no hostname to set"],
+    );
     stage.say("The hostname is no file either. Inside of the jail, somebody calls sethostname(2).");
     let before = stage.hostnames(&[host, &prisoner])?;
     prisoner.sethostname("pwned")?;
@@ -107,6 +123,12 @@ fn play(stage: &Stage) -> Result<()> {
         "sethostname(2) inside changes the host's name.",
         before["host"] != after["host"] && after["host"] == Value::Name("pwned".into()),
         evidence!["the host was", before["host"], "and is", after["host"]],
+    );
+    let has_it = |actor: &str| after[actor] == Value::Name("pwned".into());
+    stage.answer(
+        question,
+        &[has_it("prisoner") && has_it("host"), has_it("prisoner") && !has_it("host"), !has_it("prisoner")],
+        "There is one hostname for the two of them, and it is not the content of a file.",
     );
     host.note("the host puts it right").sethostname("workshop")?;
     stage.by_hand("unshare --user --map-root-user --uts sh -c 'chroot / hostname pwned; hostname'");
@@ -137,7 +159,13 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.by_hand("readlink /proc/self/ns/pid; unshare --user --map-root-user chroot / readlink /proc/self/ns/pid");
 
-    stage.step("The way out");
+    stage.step("A chroot inside of the chroot");
+    let question = stage.ask(
+        "chroot-twice",
+        "The prisoner calls chroot(2) again, on a directory of the jail, and then climbs with \"..\" as often as it \
+         can. Where does it arrive?",
+        &["in the inner directory, locked in twice", "at the host's root", "at the root of its jail, as before"],
+    );
     stage.say(
         "The one wall that there is has a door. chroot(2) does not move the caller's working directory. A second \
          chroot, into a directory below, leaves the prisoner outside of its own root; and from there .. leads all the \
@@ -154,6 +182,11 @@ fn play(stage: &Stage) -> Result<()> {
         jail != top && now == top,
         evidence!["its root was", jail, "and is now", now, "and the host's is", top],
     );
+    stage.answer(
+        question,
+        &[now != jail && now != top, now == top, now == jail],
+        "The second call moved its root to a place below it, so on its way up it never met that root.",
+    );
     stage.by_hand(
         "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs jail /tmp; exec perl -e \
          \"chroot q(/tmp); chdir q(/); -e q(/etc) or print qq(no etc here\\n); \
@@ -161,6 +194,12 @@ fn play(stage: &Stage) -> Result<()> {
     );
 
     stage.step("The same jail, with namespaces");
+    let question = stage.ask(
+        "chroot-signal",
+        "The next inmate is process 1 of a new PID namespace. It sends SIGTERM to the number that the prisoner has on \
+         the host. What does kill(2) answer?",
+        &["0: an inmate that is root may", "EPERM: it is root in there alone", "ESRCH: there is no such process"],
+    );
     stage.say(
         "Now the same again, but first a jailer moves into new namespaces of six types. It forks the prisoner there, as \
          process 1, and leaves.",
@@ -194,6 +233,11 @@ fn play(stage: &Stage) -> Result<()> {
             && after["inmate"] == Value::Name("pwned".into())
             && shared.iter().all(|kind| matches!(kind, Kind::Cgroup | Kind::Time)),
         evidence!["still shared:", shared.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" and ")],
+    );
+    stage.answer(
+        question,
+        &[kill.is_none(), kill == Some(Errno::EPERM), kill == Some(Errno::ESRCH)],
+        "A number is looked up in the caller's own PID namespace, and there nobody has it; whether the caller may is not asked.",
     );
     stage.by_hand("unshare --mount --uts --ipc --net --pid --user --fork --map-root-user chroot / hostname");
 

@@ -43,7 +43,12 @@ fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
     stage.has_steps(LESSON.steps);
 
-    stage.step("A network with nothing in it");
+    stage.step("A new network");
+    let question = stage.ask(
+        "net-localhost",
+        "A process in a new network namespace connects to its own 127.0.0.1, port 80. What does the kernel answer?",
+        &["ECONNREFUSED: nobody listens there", "ETIMEDOUT: nothing comes back", "ENETUNREACH: no way leads there"],
+    );
     stage.say(
         "A UTS namespace starts as a copy. A network namespace starts empty: its own loopback, which is down, and \
          nothing else. Here is the host's network, which has been set up:",
@@ -65,6 +70,15 @@ fn play(stage: &Stage) -> Result<()> {
         fresh.len() == others.len() + 1 && none_up(&fresh) && no_ethernet(&fresh) && routes.is_empty(),
         evidence![fresh.len(), "interface, down;", routes.len(), "routes"],
     );
+    stage.answer(
+        question,
+        &[
+            unreachable == Some(Errno::ECONNREFUSED),
+            unreachable == Some(Errno::ETIMEDOUT),
+            unreachable == Some(Errno::ENETUNREACH),
+        ],
+        "Even the loopback has to be switched on, and until then no route leads anywhere.",
+    );
     stage.by_hand("unshare --user --map-root-user --net ip addr");
 
     stage.step("Up goes the loopback");
@@ -80,7 +94,13 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.by_hand("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip -br -4 addr show lo'");
 
-    stage.step("One port, two servers");
+    stage.step("Port 80, three times");
+    let question = stage.ask(
+        "net-port",
+        "A server listens on port 80 in left. Then a second one wants port 80 in right, and a third one too, in right as \
+         well. Who is refused?",
+        &["the second and the third", "the third alone", "nobody"],
+    );
     stage.say(
         "A port number belongs to a network, not to the machine. A second namespace has a port 80 of its own. Within \
          one of them, the old rule stands: a port for one listener.",
@@ -95,6 +115,15 @@ fn play(stage: &Stage) -> Result<()> {
         "Two servers listen on port 80 at once, one in each namespace.",
         second.is_none() && third == Some(Errno::EADDRINUSE),
         evidence!["left: 0, right:", second, "and once more in right:", third],
+    );
+    stage.answer(
+        question,
+        &[
+            second.is_some() && third.is_some(),
+            second.is_none() && third.is_some(),
+            second.is_none() && third.is_none(),
+        ],
+        "A port is taken in one network namespace, and free in every other.",
     );
     let left_listens = stage.ss_tln(&left)?;
     let host_listens = stage.ss_tln(host)?;
@@ -267,6 +296,12 @@ const THE_END: &str = "unshare --user --map-root-user --net --mount sh -c '
 /// What crosses network namespaces without a network.
 fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
     stage.step("A door beside the network");
+    let question = stage.ask(
+        "net-unix",
+        "The host listens on two Unix sockets: the file /tmp/door, and the abstract name @door. To which of them can \
+         left connect, from its own network?",
+        &["neither", "the abstract name alone", "the file alone", "both"],
+    );
     stage.say(
         "Unix sockets have names of two sorts. A pathname is a file, so it belongs to the mounts, and whoever can name \
          the file can connect. An abstract name begins with @ and is no file: it belongs to the network namespace.",
@@ -281,6 +316,16 @@ fn unix_sockets(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
         "A Unix socket with a pathname crosses network namespaces, an abstract one does not.",
         by_path.is_none() && by_name == Some(Errno::ECONNREFUSED) && at_home.is_none(),
         evidence!["from left: the path", by_path, "and the abstract name", by_name, "· from the host:", at_home],
+    );
+    stage.answer(
+        question,
+        &[
+            by_path.is_some() && by_name.is_some(),
+            by_path.is_some() && by_name.is_none(),
+            by_path.is_none() && by_name.is_some(),
+            by_path.is_none() && by_name.is_none(),
+        ],
+        "A file is found by way of the mounts, which the two share; an abstract name only in one's own network.",
     );
     // A connection that nobody has taken waits in the door, and would keep left's network alive.
     host.close(door)?;
@@ -297,12 +342,17 @@ const BY_NAME: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket:
 /// A namespace ends, and its interfaces with it.
 fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
     stage.step("The end of a cable");
-    stage.say(
-        "The host ends left, the last process in its network namespace. So that namespace ends, and with it all its \
-         virtual interfaces: v1 first. A cable with one end is none, so v2 goes too, here on the host. The kernel does \
-         this in its own time; nslearn waits for the kernel's own notice.",
-    );
     stage.or_skip(&["net-veth-dies"], || {
+        let question = stage.ask(
+            "net-cable-end",
+            "v1 is in left, v2 on the host. Now the last process in left ends. What becomes of v2?",
+            &["it is gone as well", "it stays, without its other end", "it stays, and v1 comes home to it"],
+        );
+        stage.say(
+            "The host ends left, the last process in its network namespace. So that namespace ends, and with it all \
+             its virtual interfaces: v1 first. A cable with one end is none, so v2 goes too, here on the host. The \
+             kernel does this in its own time; nslearn waits for the kernel's own notice.",
+        );
         let before = host.interfaces()?;
         host.kill(left.pid(), Signal::SIGKILL)?;
         host.waitpid(left.pid())?;
@@ -313,6 +363,11 @@ fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
             "The namespace's end destroys its virtual interfaces, and with one end of a veth the other.",
             has(&before, "v2") && !has(&after, "v2"),
             evidence!["v2 on the host: before", yes_or_no(&before), "and after", yes_or_no(&after)],
+        );
+        stage.answer(
+            question,
+            &[!has(&after, "v2"), has(&after, "v2") && !has(&after, "v1"), has(&after, "v2") && has(&after, "v1")],
+            "A virtual interface ends with its namespace, and a veth pair has no single end.",
         );
         Ok(())
     })?;

@@ -43,7 +43,12 @@ fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
     stage.has_steps(LESSON.steps);
 
-    stage.step("A namespace for the children");
+    stage.step("Who moves in");
+    let question = stage.ask(
+        "pid-unshare",
+        "A launcher calls unshare(CLONE_NEWPID), and the kernel answers 0. In which PID namespace is the launcher then?",
+        &["in the new one, as its process 1", "in the old one, as before", "in the new one, under its old number"],
+    );
     stage.say(
         "Programs rely on their process number never changing. So unshare(2) does not move its caller into the new \
          PID namespace: the caller stays, and only its children will be born inside.",
@@ -53,6 +58,7 @@ fn play(stage: &Stage) -> Result<()> {
     launcher.unshare(CLONE_NEWPID)?;
     let pending = launcher.readlink_ns("pid_for_children").refusal()?;
     let stayed = launcher.note("the launcher is where it was").readlink_ns("pid")?;
+    let launchers_own = launcher.note("and has the number that it had").getpid()?;
     stage.say(
         "The namespace comes to life with its first process. The launcher forks, and the kernel starts to count anew.",
     );
@@ -64,6 +70,15 @@ fn play(stage: &Stage) -> Result<()> {
         pending == Some(Errno::ENOENT) && stayed == outside && for_children != outside,
         evidence!["itself", stayed, "its children", for_children],
     );
+    stage.answer(
+        question,
+        &[
+            stayed != outside && launchers_own == 1,
+            stayed == outside,
+            stayed != outside && launchers_own == launcher.pid(),
+        ],
+        "A process keeps its PID namespace and its numbers for life; what changed is where its children are born.",
+    );
     let inside = container.getpid()?;
     let parent = container.note("0: the parent is out of sight").getppid()?;
     stage.verify(
@@ -73,7 +88,6 @@ fn play(stage: &Stage) -> Result<()> {
         evidence!["inside", Value::Pid(inside), "outside", Value::Pid(container.pid())],
     );
     let uncached = container.getpid_syscall()?;
-    let launchers_own = launcher.getpid()?;
     stage.verify(
         "pid-getpid-not-cached",
         "getpid() asks the kernel each time; the C library keeps no copy of the parent's answer.",
@@ -134,7 +148,16 @@ fn play(stage: &Stage) -> Result<()> {
         ],
     );
 
-    stage.step("The stale /proc");
+    stage.step("What ps lists in there");
+    let question = stage.ask(
+        "pid-ps",
+        "The container is process 1 of its own PID namespace. What does its ps list?",
+        &[
+            "itself alone, as 1",
+            "all of the host's, under numbers of its own",
+            "all of the host's, under the host's numbers",
+        ],
+    );
     stage.say(
         "No system call lists processes: ps(1) reads /proc. And /proc is a mount, made by the host, that \
          shows the PID namespace of whoever mounted it. So the container still sees everybody.",
@@ -153,10 +176,29 @@ fn play(stage: &Stage) -> Result<()> {
         lists(&stale, launcher.pid()) && fresh == [row(1, 0, "container")],
         evidence![stale.len(), "processes before,", fresh.len(), "after"],
     );
+    stage.answer(
+        question,
+        &[
+            stale == [row(1, 0, "container")],
+            stale.len() == hosts_view.len() && stale != hosts_view,
+            stale == hosts_view,
+        ],
+        "What ps lists is what /proc lists, and until the container mounted its own, that was the host's.",
+    );
     stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc ps -eo pid,ppid,comm");
     stage.by_hand_with_docker("docker run --rm alpine ps");
 
     stage.step("Signals go down, never up");
+    let question = stage.ask(
+        "pid-sender",
+        "In this step the container, process 1 to itself, also writes to the host. Which number does the host get for \
+         the sender?",
+        &[
+            "the one that it knows the container by",
+            "1, as the container calls itself",
+            "0, for a sender from elsewhere",
+        ],
+    );
     stage.say(
         "A process can signal only what has a number in its own namespace. From above that is everything below; from \
          below, nothing above. The container starts a worker, and the host ends it.",
@@ -185,6 +227,11 @@ fn play(stage: &Stage) -> Result<()> {
         "Credentials over a Unix socket carry the sender's number as the receiver's namespace knows it.",
         sender == container.pid() && sender != inside,
         evidence!["sent by", Value::Pid(inside), "and received from", Value::Pid(sender)],
+    );
+    stage.answer(
+        question,
+        &[sender == container.pid(), sender == inside, sender == 0],
+        "The kernel keeps a reference to the process, and makes a number of it only for the one who reads.",
     );
 
     stage.step("Orphans come to PID 1");
@@ -252,13 +299,18 @@ fn play(stage: &Stage) -> Result<()> {
     stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
 
     stage.step("When PID 1 goes, all go");
+    let question = stage.ask(
+        "pid-shield",
+        "A worker in the container is root there and sends SIGKILL to PID 1 of the container. What comes of it?",
+        &["kill(2) returns 0, and PID 1 is dead", "kill(2) returns 0, and PID 1 lives", "kill(2) is refused: EPERM"],
+    );
     stage.say(
         "PID 1 is the one process that its namespace cannot do without, so the kernel shields it: from inside, only \
          signals that it has a handler for arrive. Not even SIGKILL does. kill(2) returns 0, and nothing happens.",
     );
     let last = container.fork("worker")?;
     last.kill(1, Signal::SIGTERM)?;
-    last.note("sent, and thrown away").kill(1, Signal::SIGKILL)?;
+    let shot = last.note("sent, and thrown away").kill(1, Signal::SIGKILL).refusal()?;
     let alive = container.note("PID 1 is still there").getpid()?;
     stage.say("Against the parent namespace the shield does not hold: a SIGKILL from there arrives. The host ends it, and the \
          kernel ends the rest.");
@@ -269,6 +321,11 @@ fn play(stage: &Stage) -> Result<()> {
         "PID 1 is safe from SIGKILL from inside, and not from outside.",
         alive == 1 && end.killed_by.as_deref() == Some("SIGKILL"),
         evidence!["after SIGKILL from inside it answers as", Value::Pid(alive), "· from outside:", end.how()],
+    );
+    stage.answer(
+        question,
+        &[shot.is_none() && alive != 1, shot.is_none() && alive == 1, shot == Some(Errno::EPERM)],
+        "The worker may send it, but from inside of its namespace PID 1 gets no signal that it has no handler for.",
     );
     stage.wait_until_gone(&last);
     let survivors = stage.ps(host)?;

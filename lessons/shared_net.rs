@@ -59,6 +59,11 @@ fn play(stage: &Stage) -> Result<()> {
     stage.by_hand_with_docker("docker run -d --name web nginx:alpine");
 
     stage.step("A client next door");
+    let question = stage.ask(
+        "shared-net-localhost",
+        "A client in a second container, where the loopback is up, asks for localhost, port 80. What does it get?",
+        &["the server's page", "ECONNREFUSED", "ENETUNREACH", "no answer, and ETIMEDOUT in the end"],
+    );
     stage.say(
         "A second container is made in the same way. It too has a localhost, which is up. But it is another one: \
          nobody listens there, however close the server is.",
@@ -72,6 +77,16 @@ fn play(stage: &Stage) -> Result<()> {
         "A client in its own network namespace cannot reach the server's localhost:80.",
         refused == Some(Errno::ECONNREFUSED),
         evidence!["connect(127.0.0.1:80):", refused],
+    );
+    stage.answer(
+        question,
+        &[
+            refused.is_none(),
+            refused == Some(Errno::ECONNREFUSED),
+            refused == Some(Errno::ENETUNREACH),
+            refused == Some(Errno::ETIMEDOUT),
+        ],
+        "There is one localhost in each network namespace: this one can be reached, and nobody listens in it.",
     );
     stage.by_hand(
         "unshare --user --map-root-user --net sh -c 'ip link set lo up; \
@@ -100,7 +115,12 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.by_hand_with_docker("docker run --rm --network container:web alpine wget -qO- localhost");
 
-    stage.step("One thing shared, the rest apart");
+    stage.step("In one container, or in two?");
+    let question = stage.ask(
+        "shared-net-ps",
+        "The client has joined the server's network. What does its ps list now?",
+        &["the client alone", "master, worker and client", "master and worker"],
+    );
     stage.say(
         "A container is not one thing: it is a set of namespaces, and each can be shared by itself. Here is who is in \
          which now. Each container has five namespaces of its own making; for one of the five types, the client is in \
@@ -121,6 +141,15 @@ fn play(stage: &Stage) -> Result<()> {
             alone.len()
         ],
     );
+    stage.answer(
+        question,
+        &[
+            commands(&alone) == ["client"],
+            ["master", "worker", "client"].iter().all(|name| commands(&alone).contains(name)),
+            commands(&alone) == ["master", "worker"],
+        ],
+        "It has joined one namespace, not a container; its PID namespace and its /proc are what they were.",
+    );
     stage.say(
         "To share a network is to share its ports: the one that the server holds is taken for the client as well.",
     );
@@ -137,7 +166,17 @@ fn play(stage: &Stage) -> Result<()> {
          unshare --net nsenter --net=/proc/self/fd/3 readlink /proc/self/ns/net'",
     );
 
-    stage.step("The processes, shared");
+    stage.step("A helper looks in");
+    let question = stage.ask(
+        "shared-net-helper",
+        "A helper from outside joins the server's PID namespace and lists its processes. Does the master, in its turn, \
+         list the helper?",
+        &[
+            "no: one looks in unseen",
+            "yes, under a number of its own in there",
+            "yes, under the number that the host has for it",
+        ],
+    );
     stage.say(
         "Network is one choice of eight. A debugger wants the processes: so a helper joins web's PID namespace (its \
          child does, as always with PIDs), and mounts a proc of its own to see by.",
@@ -162,6 +201,12 @@ fn play(stage: &Stage) -> Result<()> {
         "Sharing works both ways: the server's container lists the helper just as well.",
         masters_view == seen,
         evidence!["the master lists", commands(&masters_view).join(", ")],
+    );
+    let known_as = masters_view.iter().find(|process| process.command == "helper").map(|process| process.pid);
+    stage.answer(
+        question,
+        &[known_as.is_none(), known_as.is_some_and(|number| number != helper.pid()), known_as == Some(helper.pid())],
+        "Whoever is in a PID namespace has a number there, and everybody else in it can see that number.",
     );
     stage.say(
         "Nothing was installed in the container: the helper brought its own program. That is what nsenter(1) is for.",

@@ -50,6 +50,11 @@ fn play(stage: &Stage) -> Result<()> {
     stage.by_hand("hostname; readlink /proc/self/ns/uts");
 
     stage.step("The tenant moves out");
+    let question = stage.ask(
+        "uts-new-name",
+        "The tenant moves into a new UTS namespace. What is its hostname there, before anybody sets one?",
+        &["(none)", "localhost", "workshop"],
+    );
     stage.say(
         "unshare(2) moves the process that calls it into a new namespace. A new UTS namespace is not blank: it starts \
          as a copy of the old one. So a program that moves finds everything as it was, until somebody changes it.",
@@ -66,11 +71,22 @@ fn play(stage: &Stage) -> Result<()> {
         own != shared && copied == original && copied_domain == domain,
         evidence![own, "has", copied, "and", copied_domain, "as", shared, "has"],
     );
+    stage.answer(
+        question,
+        &[copied == "(none)", copied == "localhost", copied == original],
+        "New does not mean empty: a UTS namespace begins as a copy of the one that its maker was in.",
+    );
     stage.who_is_where(&[host, &tenant])?;
     stage.say("Only the row uts differs: of eight namespaces, the tenant left one.");
     stage.by_hand("unshare --user --map-root-user --uts sh -c 'hostname; readlink /proc/self/ns/uts'");
 
     stage.step("Two names at once");
+    let question = stage.ask(
+        "uts-one-file",
+        "The tenant takes a name of its own. Then host and tenant read the same file, /proc/sys/kernel/hostname. What do \
+         they read?",
+        &["both the old name: the host mounted /proc", "each its own name", "both the new name: it was set last"],
+    );
     stage.say("Now the tenant takes a name of its own. It is root on this stage, and root may call sethostname(2).");
     let before = stage.hostnames(&[host, &tenant])?;
     tenant.sethostname("tenant")?;
@@ -93,6 +109,15 @@ fn play(stage: &Stage) -> Result<()> {
         "/proc/sys/kernel/hostname shows the name in the reader's own namespace.",
         host_reads == original && tenant_reads == "tenant",
         evidence!["one path, two answers:", host_reads, "and", tenant_reads],
+    );
+    stage.answer(
+        question,
+        &[
+            host_reads == original && tenant_reads == original,
+            host_reads == original && tenant_reads == "tenant",
+            host_reads == "tenant" && tenant_reads == "tenant",
+        ],
+        "To read this file is to ask the kernel, and its answer depends on who asks.",
     );
     stage.by_hand("unshare --user --map-root-user --uts sh -c 'hostname tenant; hostname'; hostname");
     stage.by_hand_with_docker("docker run --rm --hostname tenant alpine hostname");
@@ -126,8 +151,18 @@ fn play(stage: &Stage) -> Result<()> {
     stage.by_hand("uname -r; unshare --user --map-root-user --uts uname -r");
 
     stage.step("How long a name may be, and the way back");
+    let question = stage.ask(
+        "uts-way-back",
+        "The tenant sets another name, and goes back to its old namespace after that. What is it called there?",
+        &[
+            "workshop, as it was before",
+            "what it set last: it takes its name along",
+            "tenant, the name that it took first",
+        ],
+    );
     stage.say("A hostname has room for 64 bytes. One more, and the kernel refuses it rather than cut it.");
-    let fits = tenant.sethostname(&"n".repeat(64)).refusal()?;
+    let longest = "n".repeat(64);
+    let fits = tenant.sethostname(&longest).refusal()?;
     let too_long = tenant.sethostname(&"n".repeat(65)).refusal()?;
     stage.verify(
         "uts-64-bytes",
@@ -148,12 +183,23 @@ fn play(stage: &Stage) -> Result<()> {
         back_in == shared && old_again == original,
         evidence!["back in", back_in, "with the name", old_again],
     );
+    stage.answer(
+        question,
+        &[old_again == original, old_again == longest, old_again == "tenant"],
+        "A name belongs to a namespace, and not to the process that set it.",
+    );
     stage.by_hand(
         "unshare --user --map-root-user --uts sh -c \
          'hostname \"$(printf %64s x | tr \" \" n)\" && hostname | wc --bytes'",
     );
 
-    stage.step("Being root is not enough");
+    stage.step("Root, but over what?");
+    let question = stage.ask(
+        "uts-root",
+        "The tenant, in the host's UTS namespace again, makes a user namespace: there it is root, with every capability. \
+         It calls sethostname(\"mine\"). Who has this name then?",
+        &["the tenant and the host", "the tenant alone", "nobody: the call is refused"],
+    );
     stage.say(
         "Every namespace is owned by a user namespace. The tenant makes a user namespace for itself and becomes root \
          in it, with every capability there is. But the UTS namespace that it is in belongs to the host, and over \
@@ -168,6 +214,15 @@ fn play(stage: &Stage) -> Result<()> {
         "Root of a user namespace cannot rename a UTS namespace that another one owns.",
         refused == Some(Errno::EPERM) && host_name == original,
         evidence!["sethostname:", refused, "and the host is", host_name],
+    );
+    stage.answer(
+        question,
+        &[
+            refused.is_none() && host_name == "mine",
+            refused.is_none() && host_name == original,
+            refused.is_some() && host_name == original,
+        ],
+        "What counts is a capability in the user namespace that owns the UTS namespace, and this one is the host's.",
     );
     stage.say(
         "That is why the commands by hand say --user together with --uts: then the new user namespace owns the new \

@@ -124,7 +124,7 @@ pub struct Lessons {
     /// Straight through, without waiting for a key; so it is anyway where there is no terminal
     #[arg(long)]
     pub no_pause: bool,
-    /// Leave the questions out
+    /// Leave out the questions that a lesson asks before a step, and their answers
     #[arg(long)]
     pub no_questions: bool,
     /// Go on by itself after so long, such as 4s

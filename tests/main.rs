@@ -19,6 +19,7 @@ mod moments;
 mod output;
 mod pages;
 mod pictures;
+mod questions;
 mod readme;
 mod recording;
 mod shell;

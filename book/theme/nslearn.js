@@ -80,6 +80,9 @@
                 }) ||
                 stays("claim", /^    \S/, () => [["", line]]) ||
                 stays("evidence", /^    \S/, () => withNamespaces(line, "quiet")) ||
+                match(/^(  )(\?)( )(.*)$/, "question", f => [["", f[1]], ["notice", f[2]], ["", f[3]], ["strong", f[4]]]) ||
+                stays("question", /^( {4})(\S.*)$/, f => [["", f[1]], ["strong", f[2]]]) ||
+                match(/^(  )(!)( )(.*)$/, "answer", f => [["", f[1]], ["notice", f[2]], ["", f[3]], ["strong", f[4]]]) ||
                 match(/^(  (?:by hand:|docker:) +)(.*)$/, "command", f => [["quiet", f[1]], ["strong", f[2]]]) ||
                 stays("command", /^( {12})(.*)$/, f => [["", f[1]], ["strong", f[2]]]) ||
                 match(/^( {13})(↳ .*)$/, "note", f => [["", f[1]], ["quiet", f[2]]]) ||

@@ -55,7 +55,7 @@ fn words(event: &Event) -> String {
         }
         Event::Answered { answer, choice, why, .. } => {
             let letter = answer.and_then(|place| ('a'..='z').nth(place)).map(|letter| format!("{letter}) "));
-            format!("\nThe answer: {}{}: {}\n", letter.unwrap_or_default(), escaped(choice), escaped(why))
+            format!("\nThe answer: **{}{}**. {}\n", letter.unwrap_or_default(), escaped(choice), escaped(why))
         }
         Event::ByHand { command, docker } => {
             let label = if *docker { "With docker" } else { "By hand" };

@@ -95,7 +95,7 @@ impl Text {
     /// Lines of a kind, folded, with a blank line before them where one belongs.
     fn framed(&mut self, kind: Kind, lines: Vec<(Line, usize)>) -> Vec<Line> {
         let close = match (self.last, kind) {
-            (Kind::Nothing, _) | (Kind::Step, Kind::Words) | (Kind::Look, Kind::Claim) => true,
+            (Kind::Nothing, _) | (Kind::Step, Kind::Words | Kind::Question) | (Kind::Look, Kind::Claim) => true,
             (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look | Kind::Question),
         };
         self.last = kind;
@@ -232,17 +232,24 @@ impl Text {
 
     /// What will happen? The choices have letters, by which a reader can name them.
     fn asked(&self, question: &Question) -> Vec<Line> {
-        let mut lines = hanging("  ? ", &question.text, Style::Title, self.width);
+        let text =
+            Line::plain("  ").with(Style::Notice, "?").with(Style::Plain, " ").with(Style::Title, &question.text);
+        let mut lines = fold(text, self.width, 4);
         for (letter, choice) in ('a'..).zip(&question.choices) {
             lines.extend(hanging(&format!("      {letter}) "), choice, Style::Plain, self.width));
         }
         lines
     }
 
+    /// The choice that came true, and below it why.
     fn answered(&self, answer: Option<usize>, choice: &str, why: &str) -> Vec<Line> {
-        let letter = answer.and_then(|place| ('a'..='z').nth(place));
-        let label = letter.map_or_else(|| "  ! ".to_owned(), |letter| format!("  ! {letter}) "));
-        hanging(&label, &format!("{choice}: {why}"), Style::Plain, self.width)
+        let letter = answer.and_then(|place| ('a'..='z').nth(place)).map(|letter| format!("{letter}) "));
+        let label = letter.unwrap_or_default();
+        let answer = Line::plain("  ").with(Style::Notice, "!").with(Style::Plain, " ");
+        let answer = answer.with(Style::Title, format!("{label}{choice}"));
+        let mut lines = fold(answer, self.width, 4 + label.len());
+        lines.extend(paragraphs(why, self.width, "    "));
+        lines
     }
 
     fn by_hand(&self, command: &str, docker: bool) -> Vec<Line> {

@@ -86,9 +86,11 @@ impl Stage {
     }
 
     /// Answers a question by what happened: for each of its choices, whether it came true in this run; and one sentence
-    /// why.
+    /// why. It has an answer where exactly one of them did.
     pub fn answer(&self, question: Question, came_true: &[bool], why: &str) {
-        let answer = came_true.iter().position(|came_true| *came_true).filter(|place| *place < question.choices.len());
+        let exactly_one = came_true.iter().filter(|came_true| **came_true).count() == 1;
+        let answer = came_true.iter().position(|came_true| *came_true);
+        let answer = answer.filter(|_| exactly_one && came_true.len() == question.choices.len());
         let choice = answer.map_or("none of these", |place| &question.choices[place]).to_owned();
         self.emit(Event::Answered { id: question.id, answer, choice, why: why.to_owned() });
     }

@@ -90,7 +90,7 @@ pub enum Event {
     Answered {
         /// The question's id.
         id: String,
-        /// Which of the choices came true, from 0; `None`: none of them did.
+        /// Which of the choices came true, from 0; `None`: not exactly one of them did.
         answer: Option<usize>,
         /// The choice in words.
         choice: String,

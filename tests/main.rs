@@ -18,6 +18,7 @@ mod moments;
 mod output;
 mod pages;
 mod pictures;
+mod progress;
 mod readme;
 mod shell;
 mod snapshots;

@@ -83,6 +83,8 @@ pub enum Command {
     Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
     Doctor,
+    /// Forget which lessons are finished; exit status 1 where that is not possible
+    Reset,
     /// Print the completion script of a shell
     Completions {
         /// The shell

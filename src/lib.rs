@@ -9,6 +9,7 @@
 //! - [`stage`]: the verbs that lessons speak; actors; safety and cleanup, in one place.
 //! - [`observe`]: read-only looks at kernel state.
 //! - [`transcript`]: what happened, as data.
+//! - [`progress`]: what the learner has finished, from one day to the next.
 //! - [`error`] and [`diagnosis`]: what went wrong, and what it means on this machine.
 //! - [`sys`]: the only unsafe code.
 
@@ -21,6 +22,7 @@ pub mod lesson;
 pub mod lessons;
 pub mod observe;
 pub mod perform;
+pub mod progress;
 pub mod render;
 pub mod stage;
 pub mod sys;

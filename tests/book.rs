@@ -49,7 +49,8 @@ impl Visit for Words {
     }
 }
 
-/// Makes the book, as `mdbook build book` does, in a temporary folder; and what mdBook had to complain of.
+/// Makes the book, as `mdbook build book` does, in a folder of the build's, for other tests look at what is new in /tmp; and
+/// what mdBook had to complain of.
 pub fn build() -> (Built, Vec<String>) {
     static COUNT: Mutex<usize> = Mutex::new(0);
     let number = {
@@ -57,7 +58,7 @@ pub fn build() -> (Built, Vec<String>) {
         *count += 1;
         *count
     };
-    let folder = std::env::temp_dir().join(format!("nslearn-book-{}-{number}", std::process::id()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("book-{}-{number}", std::process::id()));
     let warnings = Warnings::default();
     let subscriber = tracing_subscriber::registry().with(warnings.clone());
     tracing::subscriber::with_default(subscriber, || {

@@ -61,6 +61,7 @@ impl Reader {
             // Its sandbox is made of namespaces, which root and containers cannot have in the way it wants them.
             sandbox: false,
             args: ALONE.iter().map(OsStr::new).collect(),
+            process_envs: Some([("TMPDIR".to_owned(), env!("CARGO_TARGET_TMPDIR").to_owned())].into()),
             idle_browser_timeout: Duration::from_secs(300),
             ..LaunchOptions::default()
         };

@@ -19,6 +19,7 @@ mod moments;
 mod output;
 mod pages;
 mod pictures;
+mod progress;
 mod questions;
 mod readme;
 mod recording;

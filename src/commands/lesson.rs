@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal};
 
-use super::{complain, status};
+use super::{complain, remark, status};
 use crate::cli::{Format, Lessons, Output};
 use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
 use crate::perform::{Outcome, Stopped, perform};
+use crate::progress::Progress;
 use crate::render::{Recording, Renderer};
 use crate::transcript::{Event, Letters, StandIns, scrub};
 use crate::walk::{Pace, Walked, walk};
@@ -78,7 +79,10 @@ fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &m
         let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
         walk(lesson, output, pace, renderer).map(|walked| match walked {
             Walked::Left => Given { left: true, ..Given::default() },
-            Walked::Through { outcome, .. } => Given::to_its_end(&outcome),
+            Walked::Through { outcome, right: (right, of) } => {
+                remember(lesson, right, of);
+                Given::to_its_end(&outcome)
+            }
         })
     } else {
         tell_straight(lesson, wanted, output, renderer).map(|outcome| Given::to_its_end(&outcome))
@@ -93,6 +97,17 @@ fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &m
         }
     };
     Ok(Given { status, ..Given::default() })
+}
+
+/// Keeps in mind that a lesson was walked through. Where that cannot be kept, it is said, and nothing else is different.
+fn remember(lesson: &Lesson, right: usize, of: usize) {
+    let (mut progress, complaint) = Progress::load();
+    progress.finished(lesson.id, right, of);
+    // Of a file that is not to be trusted it is told once, not as what could be read and again as what could be written.
+    let saved = progress.save();
+    if let Some(complaint) = complaint.or(saved.err()) {
+        remark(&complaint);
+    }
 }
 
 /// Whether there is somebody who can be waited for.

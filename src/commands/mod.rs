@@ -5,6 +5,7 @@ mod doctor;
 mod lesson;
 mod list;
 mod man;
+mod reset;
 mod shell;
 mod welcome;
 
@@ -36,6 +37,7 @@ pub fn run(cli: &Cli) -> u8 {
         Some(Command::Lesson(lessons)) => lesson::run(lessons, &cli.output),
         Some(Command::Shell(wanted)) => shell::run(wanted),
         Some(Command::Doctor) => doctor::run(&cli.output),
+        Some(Command::Reset) => reset::run(&cli.output),
         Some(Command::Completions { shell }) => completions::run(*shell),
         Some(Command::Man) => man::run(),
     };
@@ -60,5 +62,14 @@ fn cannot_show(error: &io::Error) -> u8 {
 fn complain(message: &str) {
     let filled: Vec<String> =
         message.lines().map(|line| textwrap::fill(line, Options::new(80).subsequent_indent("    "))).collect();
-    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(&filled.join("\n")));
+    tell(&filled.join("\n"));
+}
+
+/// The same of what harms nothing: on one line, however long, so that whoever looks for it finds it with one search.
+fn remark(message: &str) {
+    tell(&format!("nslearn: {message}"));
+}
+
+fn tell(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(message));
 }

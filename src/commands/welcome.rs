@@ -5,6 +5,7 @@ use std::io;
 use super::list;
 use crate::cli::Output;
 use crate::lessons;
+use crate::progress::Progress;
 use crate::render::{Line, Printer, Style, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
@@ -16,7 +17,7 @@ pub(super) fn run(output: &Output) -> io::Result<u8> {
     let mut lines = vec![what, how];
     lines = lines.into_iter().flat_map(|line| fold(line, printer.width, 0)).collect();
     lines.push(Line::new());
-    lines.extend(list::table(printer.width));
+    lines.extend(list::table(printer.width, &Progress::default()));
     lines.push(Line::new());
     if let Some(first) = lessons::ALL.first() {
         lines.push(Line::plain("begin with:  ").with(Style::Command, format!("nslearn lesson {}", first.id)));

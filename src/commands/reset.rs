@@ -1,0 +1,34 @@
+//! `nslearn reset`: forgets which lessons are finished.
+
+use std::io;
+
+use serde_json::json;
+
+use super::{remark, status};
+use crate::cli::{Format, Output};
+use crate::progress::{Progress, shown};
+use crate::render::{Line, Printer, fold};
+
+pub(super) fn run(output: &Output) -> io::Result<u8> {
+    let forgotten = match Progress::forget() {
+        Ok(forgotten) => forgotten,
+        Err(error) => {
+            remark(&format!("nothing was forgotten: {error}"));
+            return Ok(status::FAILED);
+        }
+    };
+    let file = Progress::file().map(|file| shown(&file));
+    let mut printer = Printer::new(output);
+    let lines = if output.format == Format::Json {
+        vec![Line::plain(json!({"forgotten": forgotten, "file": file}).to_string())]
+    } else {
+        let told = match file {
+            Some(file) if forgotten => format!("Forgotten which lessons were finished: {file} is removed."),
+            Some(file) => format!("Nothing is kept: there is no {file}."),
+            None => "Nothing is kept: neither XDG_STATE_HOME nor HOME names a directory.".to_owned(),
+        };
+        fold(Line::plain(told), printer.width, 4)
+    };
+    printer.lines(&lines)?;
+    Ok(0)
+}

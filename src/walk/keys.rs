@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
 
-use super::keyboard::{Input, wait};
+use super::keyboard::Input;
 use super::visitor::visit;
 use super::{Stopped, Walk};
 use crate::diagnosis::advise;
@@ -107,7 +107,7 @@ impl Walk<'_> {
         loop {
             self.teller.renderer.follow_the_terminal();
             self.teller.renderer.foot(foot)?;
-            let input = wait(until, self.followers.door());
+            let input = self.keyboard.wait(until, self.followers.door());
             self.teller.renderer.wipe_foot()?;
             match input? {
                 Input::Changed => {}

@@ -18,6 +18,7 @@ use std::io;
 use std::time::Duration;
 
 use self::follower::Followers;
+use self::keyboard::Keyboard;
 use self::keys::Wish;
 use self::summary::Summary;
 use crate::cli::Output;
@@ -59,7 +60,8 @@ pub fn walk(lesson: &'static Lesson, output: &Output, pace: Pace, renderer: &mut
     keyboard::restore_on_panic();
     let mut teller = Teller::new(lesson, output, pace, renderer);
     let performance = open(lesson, &mut teller)?;
-    let mut walk = Walk { lesson, pace, teller, performance, followers: Followers::new(lesson.id) };
+    let (keyboard, followers) = (Keyboard::default(), Followers::new(lesson.id));
+    let mut walk = Walk { lesson, pace, teller, performance, keyboard, followers };
     walk.go()
 }
 
@@ -144,6 +146,7 @@ struct Walk<'a> {
     pace: Pace,
     teller: Teller<'a>,
     performance: Performance,
+    keyboard: Keyboard,
     followers: Followers,
 }
 

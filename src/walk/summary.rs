@@ -10,7 +10,11 @@ use crate::transcript::{Event, Question};
 #[derive(Debug, Clone, Default)]
 struct Prediction {
     text: String,
+    /// The first guess: the one that counts.
     guessed: Option<usize>,
+    /// The guess of this time: somebody may come back and try another one.
+    now: Option<usize>,
+    /// What the kernel said.
     answer: Option<usize>,
 }
 
@@ -47,9 +51,8 @@ impl Summary {
             Event::ByHand { command, docker: false } => self.last_command = Some(command.clone()),
             Event::Asked(question) => {
                 let text = question.text.clone();
-                self.predictions
-                    .entry(question.id.clone())
-                    .or_insert_with(|| Prediction { text, ..Default::default() });
+                let prediction = self.predictions.entry(question.id.clone()).or_default();
+                (prediction.text, prediction.now) = (text, None);
             }
             Event::Answered { id, answer, .. } => return self.judge(id, *answer),
             _ => {}
@@ -60,7 +63,8 @@ impl Summary {
     /// Takes note of a guess.
     pub(super) fn guess(&mut self, question: &Question, place: usize) {
         let prediction = self.predictions.entry(question.id.clone()).or_default();
-        // A second guess, after a way back, is no prediction: the answer has been seen.
+        prediction.now = Some(place);
+        // A guess after the answer has been seen is no prediction.
         if prediction.answer.is_none() {
             prediction.guessed = Some(place);
         }
@@ -69,7 +73,7 @@ impl Summary {
     fn judge(&mut self, id: &str, answer: Option<usize>) -> Vec<Line> {
         let Some(prediction) = self.predictions.get_mut(id) else { return Vec::new() };
         prediction.answer = answer;
-        let Some(guessed) = prediction.guessed else { return Vec::new() };
+        let Some(guessed) = prediction.now else { return Vec::new() };
         let letter = ('a'..='z').nth(guessed).unwrap_or('?');
         let (verdict, style) = if answer == Some(guessed) { ("right", Style::Held) } else { ("not so", Style::Notice) };
         vec![Line::plain(format!("    your guess was {letter}): ")).with(style, verdict)]

@@ -45,7 +45,7 @@ fn a_terminal_has_colour_unless_it_was_told_otherwise() {
         return;
     }
     let Some(house) = stage() else { return };
-    let typed = format!("{} lesson uts", house.program().display());
+    let typed = format!("{} lesson uts --no-pause", house.program().display());
     let on_a_terminal = || house.run([""]).instead("script", &["-qec", &typed, "/dev/null"]);
     assert!(has_escapes(&on_a_terminal().env("TERM", "xterm-256color")), "a terminal");
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb"), ("CLICOLOR", "0")] {

@@ -74,6 +74,8 @@ pub enum Command {
     List,
     /// Run lessons, live on this machine's kernel
     Lesson(Lessons),
+    /// Print the teacher's notes on a lesson: each step's point, a question to ask, the usual misunderstanding, minutes
+    Notes(Notes),
     /// Open a shell on an empty stage: a machine to try things on, which is gone when the shell ends
     Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
@@ -106,5 +108,16 @@ pub struct Lessons {
     pub all: bool,
     /// Show this step alone; those before it happen unseen
     #[arg(long, value_name = "N", conflicts_with = "all")]
+    pub step: Option<usize>,
+}
+
+/// Of which lesson to print the notes.
+#[derive(Debug, Args)]
+pub struct Notes {
+    /// The lesson's name; `nslearn list` tells them
+    #[arg(value_name = "LESSON", value_hint = ValueHint::Other)]
+    pub lesson: String,
+    /// Print the notes on this step alone
+    #[arg(long, value_name = "N")]
     pub step: Option<usize>,
 }

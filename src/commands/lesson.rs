@@ -97,18 +97,19 @@ fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, Stri
     if wanted.all {
         return Ok(lessons::ALL.to_vec());
     }
-    let chosen: Vec<_> =
-        wanted.names.iter().map(|name| lessons::find(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
-    for lesson in &chosen {
-        let steps = lesson.steps;
-        if let Some(step) = wanted.step.filter(|step| !(1..=steps).contains(step)) {
-            return Err(format!(
-                "nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}",
-                lesson.id
-            ));
+    wanted.names.iter().map(|name| find(name, wanted.step)).collect()
+}
+
+/// The lesson of this name, if it has this step; or what to say to somebody who asked for one that there is not.
+pub(super) fn find(name: &str, step: Option<usize>) -> Result<&'static Lesson, String> {
+    let lesson = lessons::find(name).ok_or_else(|| unknown(name))?;
+    let steps = lesson.steps;
+    match step.filter(|step| !(1..=steps).contains(step)) {
+        Some(step) => {
+            Err(format!("nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}", lesson.id))
         }
+        None => Ok(lesson),
     }
-    Ok(chosen)
 }
 
 fn unknown(name: &str) -> String {

@@ -14,6 +14,7 @@ mod text;
 pub use layout::{fold, hanging};
 pub use locale::for_this_locale;
 pub use style::{Line, Style};
+pub use text::rule;
 
 use std::io::{self, StdoutLock, Write};
 

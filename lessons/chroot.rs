@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
+use crate::lessons::notes;
 use crate::stage::{
     Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, Need, Stage,
 };
@@ -31,6 +32,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "chroot-unshare-fixes",
         "chroot-pivot-root-holds",
     ],
+    notes: notes::chroot::NOTES,
     play,
 };
 

@@ -3,6 +3,7 @@
 
 mod chroot;
 mod net;
+mod notes;
 mod pid;
 mod shared_net;
 mod uts;

@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
+use crate::lessons::notes;
 use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, Need, Stage};
 use crate::transcript::{Interface, Kind};
 
@@ -33,6 +34,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "net-host-shared",
         "net-veth-dies",
     ],
+    notes: notes::net::NOTES,
     play,
 };
 

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
+use crate::lessons::notes;
 use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage};
 use crate::transcript::{Kind, ProcessRow, Value};
 
@@ -36,6 +37,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "pid-init-shield",
         "pid-init-dies-all-die",
     ],
+    notes: notes::pid::NOTES,
     play,
 };
 

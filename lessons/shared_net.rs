@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
+use crate::lessons::notes;
 use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage};
 use crate::transcript::{Kind, ProcessRow};
 
@@ -26,6 +27,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "pid-container-shared",
         "shared-pid-ps",
     ],
+    notes: notes::shared_net::NOTES,
     play,
 };
 

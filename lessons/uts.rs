@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
+use crate::lessons::notes;
 use crate::stage::{CLONE_NEWUSER, CLONE_NEWUTS, Stage};
 use crate::transcript::Value;
 
@@ -28,6 +29,7 @@ pub(super) const LESSON: Lesson = Lesson {
         "uts-setns-back",
         "uts-cap-over-owner",
     ],
+    notes: notes::uts::NOTES,
     play,
 };
 

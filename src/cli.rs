@@ -79,6 +79,8 @@ pub enum Command {
     List,
     /// Run lessons, live on this machine's kernel
     Lesson(Lessons),
+    /// Print the teacher's notes on a lesson: each step's point, a question to ask, the usual misunderstanding, minutes
+    Notes(Notes),
     /// Open a shell on a stage, a lesson's or an empty one: a machine to try things on, which is gone when the shell ends
     Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
@@ -135,4 +137,15 @@ pub struct Lessons {
     /// Also write what is shown as a recording for asciinema, whatever --format says: with --color never without colour
     #[arg(long, value_name = "FILE.cast", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
+}
+
+/// Of which lesson to print the notes.
+#[derive(Debug, Args)]
+pub struct Notes {
+    /// The lesson's name; `nslearn list` tells them
+    #[arg(value_name = "LESSON", value_hint = ValueHint::Other)]
+    pub lesson: String,
+    /// Print the notes on this step alone
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
 }

@@ -24,8 +24,26 @@ pub struct Lesson {
     pub man: &'static [&'static str],
     /// The facts that it proves, by their ids.
     pub facts: &'static [&'static str],
+    /// What a teacher wants to know beside it: a note for each step, in order.
+    pub notes: &'static [Note],
     /// The story.
     pub play: fn(&Stage) -> Result<()>,
+}
+
+/// What a teacher wants to know beside one step.
+#[derive(Debug)]
+pub struct Note {
+    /// The step's title, as the story tells it.
+    pub title: &'static str,
+    /// How much of the lesson's time is the step's, in minutes. Those of all steps add up to [`Lesson::minutes`].
+    pub minutes: u32,
+    /// What the class must have understood after it.
+    pub point: &'static str,
+    /// A question to put to the class before it; behind that in brackets the answer, which the step or its command by
+    /// hand gives.
+    pub ask: &'static str,
+    /// What people usually get wrong, in quotes, and what to say to it.
+    pub misunderstanding: &'static str,
 }
 
 /// Where a lesson stands in the teaching order.

@@ -104,7 +104,7 @@ fn without_a_utf_8_locale_every_letter_is_ascii_and_none_is_lost() {
 #[test]
 fn the_other_commands_are_ascii_without_a_utf_8_locale_too() {
     let house = house();
-    for args in [&[][..], &["list"], &["doctor"], &["lesson", "nowhere"]] {
+    for args in [&[][..], &["list"], &["doctor"], &["notes", "pid"], &["lesson", "nowhere"]] {
         let end = house.run(args).without_env().end();
         assert!(end.stdout.is_ascii() && end.stderr.is_ascii(), "{args:?}: {end:?}");
     }

@@ -128,6 +128,10 @@ fn every_lesson_has_its_files() {
             root(&format!("lessons/{module}.rs")).exists(),
             "add lessons/{module}.rs: `nslearn list` tells of {id}"
         );
+        assert!(
+            root(&format!("lessons/notes/{module}.rs")).exists(),
+            "add lessons/notes/{module}.rs: the teacher's notes on {id}"
+        );
         let list = read("lessons/mod.rs").unwrap();
         assert!(list.contains(&format!("mod {module};")), "add `mod {module};` to lessons/mod.rs");
         snapshot(id, "plain");
@@ -138,10 +142,15 @@ fn every_lesson_has_its_files() {
 #[test]
 fn every_file_in_lessons_is_a_lesson_on_the_list() {
     let known: Vec<String> = house().ids().iter().map(|id| id.replace('-', "_")).collect();
-    for entry in fs::read_dir(root("lessons")).unwrap().flatten() {
-        let file = entry.file_name().into_string().unwrap();
-        let module = file.trim_end_matches(".rs").to_owned();
-        assert!(module == "mod" || known.contains(&module), "add lessons/{file} to ALL in lessons/mod.rs");
+    // The notes are a room of their own, with a file a lesson as well.
+    for directory in ["lessons", "lessons/notes"] {
+        for entry in fs::read_dir(root(directory)).unwrap().flatten() {
+            let file = entry.file_name().into_string().unwrap();
+            let module = file.trim_end_matches(".rs").to_owned();
+            let is_the_notes = directory == "lessons" && file == "notes";
+            let belongs = module == "mod" || is_the_notes || known.contains(&module);
+            assert!(belongs, "{directory}/{file} is of no lesson: add it to ALL in lessons/mod.rs, or remove it");
+        }
     }
 }
 

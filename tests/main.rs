@@ -16,6 +16,7 @@ mod consistency;
 mod errors;
 mod ledger;
 mod moments;
+mod notes;
 mod output;
 mod pages;
 mod pictures;

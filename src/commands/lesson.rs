@@ -187,24 +187,22 @@ fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, Stri
     if wanted.all {
         return Ok(lessons::ALL.to_vec());
     }
-    let chosen: Vec<_> =
-        wanted.names.iter().map(|name| lessons::find(name).ok_or_else(|| unknown(name))).collect::<Result<_, _>>()?;
-    for lesson in &chosen {
-        has_step(lesson, wanted.step)?;
-    }
-    Ok(chosen)
+    wanted.names.iter().map(|name| find(name, wanted.step)).collect()
 }
 
-/// What to say to somebody who asked for a step that there is not.
-pub(super) fn has_step(lesson: &Lesson, step: Option<usize>) -> Result<(), String> {
-    let (id, steps) = (lesson.id, lesson.steps);
+/// The lesson of this name, if it has this step; or what to say to somebody who asked for one that there is not.
+pub(super) fn find(name: &str, step: Option<usize>) -> Result<&'static Lesson, String> {
+    let lesson = lessons::find(name).ok_or_else(|| unknown(name))?;
+    let steps = lesson.steps;
     match step.filter(|step| !(1..=steps).contains(step)) {
-        Some(step) => Err(format!("nslearn: lesson {id} has no step {step}\n  it has {steps}, from 1 to {steps}")),
-        None => Ok(()),
+        Some(step) => {
+            Err(format!("nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}", lesson.id))
+        }
+        None => Ok(lesson),
     }
 }
 
-pub(super) fn unknown(name: &str) -> String {
+fn unknown(name: &str) -> String {
     let name: String = name.escape_debug().collect();
     let mut near: Vec<(usize, &str)> =
         lessons::ALL.iter().map(|lesson| (unlikeness(&name.to_lowercase(), lesson.id), lesson.id)).collect();

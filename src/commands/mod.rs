@@ -5,6 +5,7 @@ mod doctor;
 mod lesson;
 mod list;
 mod man;
+mod notes;
 mod reset;
 mod shell;
 mod welcome;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli) -> u8 {
         None => welcome::run(&cli.output),
         Some(Command::List) => list::run(&cli.output),
         Some(Command::Lesson(lessons)) => lesson::run(lessons, &cli.output),
+        Some(Command::Notes(wanted)) => notes::run(wanted, &cli.output),
         Some(Command::Shell(wanted)) => shell::run(wanted),
         Some(Command::Doctor) => doctor::run(&cli.output),
         Some(Command::Reset) => reset::run(&cli.output),

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::lesson::{has_step, unknown};
+use super::lesson::find;
 use super::{complain, status};
 use crate::cli::ShellOnStage;
 use crate::diagnosis::advise;
@@ -58,8 +58,7 @@ fn on_an_empty_stage(command: Option<&str>) -> Result<i32, Refused> {
 
 /// A shell in the place of an actor, at the end of a step.
 fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
-    let lesson = lessons::find(name).ok_or_else(|| Refused::Usage(unknown(name)))?;
-    has_step(lesson, wanted.step).map_err(Refused::Usage)?;
+    let lesson = find(name, wanted.step).map_err(Refused::Usage)?;
     let step = wanted.step.unwrap_or(lesson.steps);
     let actor = wanted.actor.as_deref().unwrap_or("host");
     let (mut performance, stood) = play_to(lesson, step)?;

@@ -19,7 +19,7 @@ pub use locale::for_this_locale;
 pub use looks::who_is_where;
 pub use recording::{NotRecorded, Recording};
 pub use style::{Line, Style};
-pub use text::command;
+pub use text::{command, rule};
 
 use std::io::{self, StdoutLock, Write};
 

@@ -109,7 +109,7 @@ impl Text {
         let flat = |lines: Vec<Line>| lines.into_iter().map(|line| (line, INDENT)).collect();
         match event {
             Event::Lesson(opening) => (Kind::Head, flat(self.head(opening))),
-            Event::Step { number, of, title } => (Kind::Step, flat(vec![self.rule(*number, *of, title)])),
+            Event::Step { number, of, title } => (Kind::Step, flat(vec![rule(*number, *of, title, self.width)])),
             Event::Said { text } => (Kind::Words, flat(paragraphs(text, self.width, ""))),
             Event::Called(called) => (Kind::Call, self.call(called)),
             Event::Saw { actor, look } => (Kind::Look, self.look(actor, look)),
@@ -148,16 +148,6 @@ impl Text {
             paragraphs(stage, self.width, "").into_iter().map(|line| Line::new().with(Style::Quiet, line.text())),
         );
         lines
-    }
-
-    fn rule(&self, number: usize, of: usize, title: &str) -> Line {
-        let mut rule = Line::new()
-            .with(Style::Quiet, format!("{number}/{of} ── "))
-            .with(Style::Title, title)
-            .with(Style::Plain, " ");
-        let rest = self.width.saturating_sub(rule.width());
-        rule.push(Style::Quiet, "─".repeat(rest));
-        rule
     }
 
     fn call(&self, called: &Called) -> Vec<(Line, usize)> {
@@ -292,6 +282,15 @@ impl Text {
 pub fn command(command: &str, width: usize) -> Vec<Line> {
     let broken = shell::lines(command, width.saturating_sub(INDENT));
     broken.into_iter().map(|part| Line::plain(" ".repeat(INDENT)).with(Style::Command, part)).collect()
+}
+
+/// The line above a step: its number and its title, and a rule up to `width`.
+pub fn rule(number: usize, of: usize, title: &str, width: usize) -> Line {
+    let mut rule =
+        Line::new().with(Style::Quiet, format!("{number}/{of} ── ")).with(Style::Title, title).with(Style::Plain, " ");
+    let rest = width.saturating_sub(rule.width());
+    rule.push(Style::Quiet, "─".repeat(rest));
+    rule
 }
 
 /// Manual pages as one calls them up: `man 7 uts_namespaces`.

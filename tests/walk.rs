@@ -70,6 +70,7 @@ fn every_key_does_what_it_says() {
         terminal.wait_for("uts ");
         terminal.wait_for_step(3, 6);
         terminal.press("n");
+        terminal.wait_for("usual misunderstanding: ");
         terminal.wait_for_step(3, 6);
         terminal.press("?");
         terminal.wait_for("go to step N");
@@ -436,4 +437,29 @@ fn a_walk_that_cannot_keep_its_progress_says_so_in_one_line_and_ends_well() {
     terminal.wait_for("\nnslearn: ");
     assert!(terminal.end().success());
     assert_eq!(std::fs::read_to_string(state).unwrap(), "not a directory");
+}
+
+#[test]
+fn the_notes_follow_a_walk_on_another_terminal() {
+    let Some(house) = stage() else { return };
+    let Some(mut walk) = begin(&house, "uts", &[], (80, 24)) else { return };
+    walk.wait_for_step(1, 6);
+    let Some(notes) = on_a_terminal(&house, &["notes", "uts"]) else { return };
+    let mut notes = Terminal::start(&notes, (80, 24));
+    notes.wait_for("1/6 ");
+    notes.wait_for("min planned up to here");
+    walk.press("\r");
+    notes.wait_for("2/6 ");
+    notes.wait_for("within the plan");
+    walk.wait_for_step(2, 6);
+    walk.press("g5");
+    notes.wait_for("5/6 ");
+    walk.wait_for_step(5, 6);
+    // Those of another lesson are not followed, and told at once.
+    assert!(house.run(["notes", "net"]).end().must_be(0).stdout.contains("8/8 "));
+    walk.press("q");
+    notes.wait_for("the walk is over");
+    assert!(walk.end().success() && notes.end().success());
+    // Nobody walks now: so all of them.
+    assert!(house.run(["notes", "uts"]).end().must_be(0).stdout.contains("6/6 "));
 }

@@ -15,7 +15,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            are the same directory, and what one of them writes there, the other reads.",
     },
     Note {
-        title: "It sees the host's processes",
+        title: "The prisoner lists the processes",
         minutes: 1,
         point: "Which processes there are is not a matter of directories. The /proc in the jail was mounted by the \
                 host, so it shows the host's PID namespace, and that is the prisoner's own as well.",
@@ -35,7 +35,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            without any capability a process in a chroot ends those of its own user.",
     },
     Note {
-        title: "It renames the host",
+        title: "A name is set in the jail",
         minutes: 1,
         point: "Prisoner and host have one hostname between them, for it belongs to the UTS namespace that they \
                 share. What is reached without a path, chroot(2) does not bound.",
@@ -57,7 +57,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            reason.",
     },
     Note {
-        title: "The way out",
+        title: "A chroot inside of the chroot",
         minutes: 2,
         point: "chroot(2) moves the root and not the working directory. At .. the kernel compares with one place \
                 only, the caller's present root; whoever stands outside of that may climb to the top.",

@@ -5,7 +5,7 @@ use crate::lesson::Note;
 /// A note for each step, in order.
 pub(in crate::lessons) const NOTES: &[Note] = &[
     Note {
-        title: "A network with nothing in it",
+        title: "A new network",
         minutes: 2,
         point: "A new network namespace takes nothing over from the old one. It has a loopback that is down, no \
                 address and no route, and so no packet can be sent in it.",
@@ -25,7 +25,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            answered, because it found no listener on port 80; so packets do travel.",
     },
     Note {
-        title: "One port, two servers",
+        title: "Port 80, three times",
         minutes: 2,
         point: "A port is free or taken within one network namespace. Interfaces, routes, firewall rules and Internet \
                 sockets are in it as well: each namespace has the whole set.",

@@ -5,7 +5,7 @@ use crate::lesson::Note;
 /// A note for each step, in order.
 pub(in crate::lessons) const NOTES: &[Note] = &[
     Note {
-        title: "A namespace for the children",
+        title: "Who moves in",
         minutes: 3,
         point: "unshare(CLONE_NEWPID) settles where the caller's children will be born, and not where the caller is. \
                 The first of them is PID 1 in the new namespace, and something else outside of it.",
@@ -27,7 +27,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            twice.",
     },
     Note {
-        title: "The stale /proc",
+        title: "What ps lists in there",
         minutes: 2,
         point: "Two things must not be confused: what ps lists depends on the /proc that is mounted, whom kill(2) \
                 reaches depends on the caller's PID namespace. A new one needs a new mount of proc besides.",

@@ -35,7 +35,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            server's. Its old one ended when nothing held it any more.",
     },
     Note {
-        title: "One thing shared, the rest apart",
+        title: "In one container, or in two?",
         minutes: 2,
         point: "Namespaces are shared type by type. Whoever shares a network has its addresses and its ports in \
                 common with the others, and nothing besides.",
@@ -46,7 +46,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            was chosen type by type.",
     },
     Note {
-        title: "The processes, shared",
+        title: "A helper looks in",
         minutes: 2,
         point: "Nobody moves into a PID namespace: a child is born there. To see who is in it takes a proc that shows \
                 it, and whoever is in it is seen there as well.",

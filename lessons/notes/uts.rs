@@ -56,7 +56,7 @@ pub(in crate::lessons) const NOTES: &[Note] = &[
                            another namespace, and the one that it leaves ends, because nothing holds that any more.",
     },
     Note {
-        title: "Being root is not enough",
+        title: "Root, but over what?",
         minutes: 2,
         point: "To have a capability means to have it over something. To set the name of a UTS namespace takes \
                 CAP_SYS_ADMIN over the user namespace that owns it, and one in a user namespace below that does not \

@@ -22,9 +22,9 @@ pub struct Whereabouts {
     pub seconds: u64,
 }
 
-/// The name by which the walk of a lesson, of this user's, is found: one for each process.
-pub fn name_of_a_walk(lesson: &str, pid: u32) -> String {
-    format!("nslearn/{}/{lesson}/{pid}", geteuid())
+/// How the names begin by which this user's walks through a lesson are found; the process id is what follows.
+pub(super) fn prefix_of_walks(lesson: &str) -> String {
+    format!("nslearn/{}/{lesson}/", geteuid())
 }
 
 /// Those who follow a walk.
@@ -40,7 +40,7 @@ pub(super) struct Followers {
 impl Followers {
     /// Opens the door. Without one, the walk goes on unfollowed.
     pub(super) fn new(lesson: &'static str) -> Self {
-        let name = name_of_a_walk(lesson, std::process::id());
+        let name = format!("{}{}", prefix_of_walks(lesson), std::process::id());
         let door = SocketAddr::from_abstract_name(name).and_then(|address| UnixListener::bind_addr(&address)).ok();
         let door = door.filter(|door| door.set_nonblocking(true).is_ok());
         Followers { lesson, door, inside: Vec::new(), step: 0, began: Instant::now() }

@@ -42,18 +42,26 @@ const SIGNALS: [Signal; 6] =
 pub(super) struct Keyboard(VecDeque<Input>);
 
 impl Keyboard {
-    /// Waits until a key is pressed, or something else comes.
+    /// Waits until a key is pressed, or something else comes; `ready` is called when it does.
     ///
     /// Signals that end the program end it from here, as if nothing had been in their way, but with the terminal as it
     /// was. Control-C and its like are signals, as always: only the echo is off, and the waiting for the end of a line.
     ///
     /// # Errors
     /// Where the terminal is gone.
-    pub(super) fn wait(&mut self, until: Option<Instant>, caller: Option<BorrowedFd<'_>>) -> io::Result<Input> {
+    pub(super) fn wait(
+        &mut self,
+        until: Option<Instant>,
+        caller: Option<BorrowedFd<'_>>,
+        ready: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<Input> {
         if let Some(input) = self.0.pop_front() {
+            ready()?;
             return Ok(input);
         }
         let raw = Raw::enter()?;
+        // Not before: who sees it may answer at once, by a signal as well.
+        ready()?;
         loop {
             let mut fds = vec![
                 PollFd::new(raw.stdin.as_fd(), PollFlags::POLLIN),

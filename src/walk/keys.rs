@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::time::Instant;
 
 use super::keyboard::Input;
+use super::notes::note_on;
 use super::visitor::visit;
 use super::{Stopped, Walk};
 use crate::diagnosis::advise;
@@ -106,8 +107,8 @@ impl Walk<'_> {
     fn key(&mut self, foot: &str, until: Option<Instant>) -> io::Result<Input> {
         loop {
             self.teller.renderer.follow_the_terminal();
-            self.teller.renderer.foot(foot)?;
-            let input = self.keyboard.wait(until, self.followers.door());
+            let renderer = &mut self.teller.renderer;
+            let input = self.keyboard.wait(until, self.followers.door(), || renderer.foot(foot));
             self.teller.renderer.wipe_foot()?;
             match input? {
                 Input::Changed => {}
@@ -177,7 +178,9 @@ impl Walk<'_> {
     }
 
     fn notes(&mut self) -> Result<(), Stopped> {
-        self.say("there are no notes")
+        let mut lines = vec![Line::new()];
+        lines.extend(note_on(self.lesson, self.teller.step, self.teller.renderer.width()));
+        Ok(self.teller.renderer.lines(&lines)?)
     }
 
     fn help(&mut self) -> Result<(), Stopped> {

@@ -8,10 +8,12 @@
 mod follower;
 mod keyboard;
 mod keys;
+mod notes;
 mod summary;
 mod visitor;
 
-pub use follower::{Whereabouts, name_of_a_walk};
+pub use follower::Whereabouts;
+pub use notes::{Following, clock, note_on};
 pub use visitor::{own_shell, visit};
 
 use std::io;

@@ -28,8 +28,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// What is read: 14 letters a second, as one reads aloud.
-    const READ: Pace = Pace { before: 0, line: 0, letter: 70, after: 0 };
+    /// What is read: 20 letters a second, as one reads to oneself.
+    const READ: Pace = Pace { before: 0, line: 0, letter: 50, after: 0 };
     /// What is looked over.
     const LOOKED_OVER: Pace = Pace { letter: 20, line: 300, ..Pace::READ };
 

@@ -463,3 +463,20 @@ fn the_notes_follow_a_walk_on_another_terminal() {
     // Nobody walks now: so all of them.
     assert!(house.run(["notes", "uts"]).end().must_be(0).stdout.contains("6/6 "));
 }
+
+#[test]
+fn a_lesson_of_which_steps_were_passed_over_does_not_count_as_finished() {
+    let Some(house) = stage() else { return };
+    let state = house.directory(Who::Me);
+    let state = state.to_str().unwrap();
+    let Some(run) = on_a_terminal(&house, &["lesson", "uts", "--no-questions"]) else { return };
+    let mut terminal = Terminal::start(&run.env("XDG_STATE_HOME", state), (80, 24));
+    terminal.wait_for_step(1, 6);
+    terminal.press("g6");
+    terminal.wait_for("6/6 ");
+    terminal.wait_for_step(6, 6);
+    terminal.press("\r");
+    terminal.wait_for("What you know now");
+    assert!(terminal.end().success());
+    assert!(!house.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0).stdout.contains('✔'));
+}

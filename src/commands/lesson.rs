@@ -79,8 +79,10 @@ fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &m
         let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
         walk(lesson, output, pace, renderer).map(|walked| match walked {
             Walked::Left => Given { left: true, ..Given::default() },
-            Walked::Through { outcome, right: (right, of) } => {
-                remember(lesson, right, of);
+            Walked::Through { outcome, right } => {
+                if let Some((right, of)) = right {
+                    remember(lesson, right, of);
+                }
                 Given::to_its_end(&outcome)
             }
         })

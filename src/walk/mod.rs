@@ -16,6 +16,7 @@ pub use follower::Whereabouts;
 pub use notes::{Following, clock, note_on};
 pub use visitor::{own_shell, visit};
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -47,8 +48,9 @@ pub enum Walked {
     Through {
         /// What the lesson came to.
         outcome: Outcome,
-        /// How many questions were answered right, and how many there were.
-        right: (usize, usize),
+        /// How many questions were answered right, and how many there were; `None`: steps were passed over, so this is
+        /// not the whole lesson.
+        right: Option<(usize, usize)>,
     },
     /// The learner left before the end.
     Left,
@@ -84,6 +86,8 @@ struct Teller<'a> {
     step: usize,
     /// Whether the step is over.
     over: bool,
+    /// The steps that were shown.
+    shown: BTreeSet<usize>,
     /// Where everybody stood last.
     stood: Vec<Membership>,
     /// The question that waits for the kernel's answer.
@@ -102,6 +106,7 @@ impl<'a> Teller<'a> {
             stand_ins: StandIns::default(),
             step: 0,
             over: false,
+            shown: BTreeSet::new(),
             stood: Vec::new(),
             question: None,
             summary: Summary::new(lesson),
@@ -120,7 +125,12 @@ impl<'a> Teller<'a> {
             scrub(&mut event, &mut self.stand_ins);
         }
         match &event {
-            Event::Step { number, .. } => (self.step, self.over) = (*number, false),
+            Event::Step { number, .. } => {
+                (self.step, self.over) = (*number, false);
+                if self.aloud {
+                    self.shown.insert(*number);
+                }
+            }
             Event::Stood { members } => {
                 self.stood.clone_from(members);
                 self.over = true;
@@ -214,6 +224,7 @@ impl Walk<'_> {
         let outcome = performance.close(&mut |event| teller.hear(event))?;
         let lines = teller.summary.lines(self.lesson, self.pace.questions, teller.renderer.width());
         teller.renderer.lines(&lines)?;
-        Ok(Walked::Through { outcome, right: teller.summary.right() })
+        let whole = teller.shown.len() == self.lesson.steps;
+        Ok(Walked::Through { outcome, right: whole.then(|| teller.summary.right()) })
     }
 }

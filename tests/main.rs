@@ -20,6 +20,7 @@ mod notes;
 mod output;
 mod pages;
 mod pictures;
+mod predictions;
 mod progress;
 mod questions;
 mod readme;

@@ -92,10 +92,17 @@ fn exhausted(error: &Error, call: &str) -> Advice {
         Some(name) => format!("{error}. The limit user.{name} is 0 here; no disk is full"),
         None => format!("{error}. A limit on the number of namespaces is used up; no disk is full"),
     };
-    let asked = LIMITS.iter().find(|(flag, _)| call.contains(flag)).map_or("max_user_namespaces", |(_, name)| name);
-    let name = zero.unwrap_or_else(|| asked.to_owned());
-    let limit = fs::read_to_string(format!("/proc/sys/user/{name}")).ok().and_then(|text| text.trim().parse().ok());
-    let more = limit.map_or(FEW, |limit: u64| FEW.max(limit.saturating_mul(2)));
+    let value = |name: &str| -> Option<u64> {
+        fs::read_to_string(format!("/proc/sys/user/{name}")).ok().and_then(|text| text.trim().parse().ok())
+    };
+    // ENOSPC does not say of which type there was one too many. Of those that were asked for, the lowest limit is the
+    // likeliest; a call that is told in short asked for all.
+    let asked = LIMITS.iter().filter(|(flag, _)| call.contains(flag) || call.contains('…')).map(|(_, name)| *name);
+    let lowest = asked.min_by_key(|name| value(name).unwrap_or(u64::MAX)).unwrap_or("max_user_namespaces");
+    let name = zero.unwrap_or_else(|| lowest.to_owned());
+    // The kernel takes no larger one.
+    let most = u64::from(i32::MAX.unsigned_abs());
+    let more = value(&name).map_or(FEW, |limit| FEW.max(limit.saturating_mul(2)).min(most));
     advice(&reason, &format!("sudo sysctl user.{name}={more}"))
 }
 

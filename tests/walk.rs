@@ -368,3 +368,20 @@ fn the_notes_follow_a_walk_on_another_terminal() {
     // Nobody walks now: so all of them.
     assert!(house.run(["notes", "uts"]).end().must_be(0).stdout.contains("6/6 "));
 }
+
+#[test]
+fn a_lesson_that_this_machine_cannot_show_to_its_end_ends_there_on_a_walk_too() {
+    let Some(house) = stage() else { return };
+    // One PID namespace, which is the stage: a lesson that wants another one ends early.
+    let machine = "echo 1 > /proc/sys/user/max_pid_namespaces && exec \"$0\" lesson chroot --no-questions";
+    let run = crate::errors::as_root_of_nothing(&house, machine).under(&["setsid", "--ctty", "--wait"]);
+    let mut terminal = Terminal::start(&run.env("TERM", "xterm"), (80, 24));
+    for step in 1..=6 {
+        terminal.wait_for_step(step, 8);
+        terminal.press("\r");
+    }
+    terminal.wait_for("skipped");
+    terminal.wait_for("user.max_pid_namespaces");
+    terminal.wait_for("nothing left behind");
+    assert!(terminal.end().success());
+}

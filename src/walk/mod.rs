@@ -65,7 +65,7 @@ pub fn walk(lesson: &'static Lesson, output: &Output, pace: Pace, renderer: &mut
     let mut teller = Teller::new(lesson, output, pace, renderer);
     let performance = open(lesson, &mut teller)?;
     let (keyboard, followers) = (Keyboard::default(), Followers::new(lesson.id));
-    let mut walk = Walk { lesson, pace, teller, performance, keyboard, followers };
+    let mut walk = Walk { lesson, pace, teller, performance, keyboard, followers, ended: false };
     walk.go()
 }
 
@@ -160,12 +160,17 @@ struct Walk<'a> {
     performance: Performance,
     keyboard: Keyboard,
     followers: Followers,
+    /// Whether the story has come to its end, be it that this machine cannot do what comes next.
+    ended: bool,
 }
 
 impl Walk<'_> {
     fn go(&mut self) -> Result<Walked, Stopped> {
         self.advance_to_the_end_of(0)?;
         loop {
+            if self.ended {
+                return self.finish();
+            }
             let wish = if self.teller.step == 0 { Wish::On } else { self.wish()? };
             let step = self.teller.step;
             match wish {
@@ -194,7 +199,8 @@ impl Walk<'_> {
         loop {
             let (teller, performance) = (&mut self.teller, &mut self.performance);
             let more = performance.advance(&mut |event| teller.hear(event))?;
-            if !more || (self.teller.over && self.teller.step >= step) {
+            self.ended = !more;
+            if self.ended || (self.teller.over && self.teller.step >= step) {
                 return Ok(());
             }
             if self.teller.aloud && self.teller.questions && self.teller.question.is_some() {

@@ -8,7 +8,7 @@ use crate::evidence;
 use crate::lesson::Lesson;
 use crate::lessons::notes;
 use crate::stage::{
-    Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, Need, Stage,
+    Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, Effect, Stage,
 };
 use crate::transcript::{Kind, Value};
 
@@ -20,7 +20,15 @@ pub(super) const LESSON: Lesson = Lesson {
     question: "A process cannot see any file outside of its directory. Is it locked in?",
     minutes: 12,
     steps: 8,
-    needs: &[Need::NestedUser, Need::NestedPid],
+    needs: &[
+        (Effect::Notify, WITH_TAIL),
+        (Effect::NestedUser, &["chroot-no-userns", "chroot-unshare-fixes"]),
+        (Effect::Mnt, &["chroot-unshare-fixes", "chroot-pivot-root-holds"]),
+        (Effect::Pid, &["chroot-unshare-fixes"]),
+        (Effect::Uts, &["chroot-unshare-fixes"]),
+        (Effect::Ipc, &["chroot-unshare-fixes"]),
+        (Effect::Net, &["chroot-unshare-fixes"]),
+    ],
     man: &["chroot(2)", "namespaces(7)", "pivot_root(2)", "unshare(1)"],
     facts: &[
         "chroot-sees-pids",
@@ -38,6 +46,9 @@ pub(super) const LESSON: Lesson = Lesson {
 
 const LOG: &str = "/tmp/app.log";
 const JAIL: &str = "/tmp/jail";
+
+/// The facts about a process that the host runs beside the jail.
+const WITH_TAIL: &[&str] = &["chroot-sees-pids", "chroot-kills-host"];
 
 fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
@@ -65,49 +76,7 @@ fn play(stage: &Stage) -> Result<()> {
          mount --rbind /usr usr; ln -s usr/bin usr/lib usr/lib64 .; chroot . ls /'",
     );
 
-    stage.step("The prisoner lists the processes");
-    let question = stage.ask(
-        "chroot-processes",
-        "The prisoner can name no file outside of its directory. Which processes does its ps list?",
-        &["itself and no other", "itself and its parent", "all of the host's"],
-    );
-    stage.say("Elsewhere on the host, tail follows a log, as somebody may do right now to watch a server.");
-    host.put(LOG, "server started")?;
-    let tail = host.fork("tail")?;
-    tail.begin_tail(LOG)?;
-    tail.printed_line()?;
-    host.put(LOG, "GET /index.html")?;
-    tail.printed_line()?;
-    stage.say("Files are not all that there is. The prisoner lists the processes:");
-    let seen = stage.ps(&prisoner)?;
-    let tail_is_seen = seen.iter().find(|process| process.command == "tail");
-    stage.verify(
-        "chroot-sees-pids",
-        "With /proc mounted inside, the jailed process lists the host's processes.",
-        tail_is_seen.is_some_and(|process| process.pid == tail.pid()),
-        evidence![seen.len(), "processes, among them tail with number", Value::Pid(tail.pid())],
-    );
-    let listed: Vec<i32> = seen.iter().map(|process| process.pid).collect();
-    stage.answer(
-        question,
-        &[listed == [prisoner.pid()], listed == [host.pid(), prisoner.pid()], seen == host.processes()?],
-        "A process is not in a directory: chroot(2) changes which files it can name, and processes are no files.",
-    );
-    stage.by_hand("unshare --user --map-root-user chroot / ps -eo pid,ppid,comm | head -n 4");
-
-    stage.step("And can end them");
-    stage.say("What has a number can be sent a signal. The prisoner is root, in or out of a chroot, so it may.");
-    prisoner.kill(tail.pid(), Signal::SIGTERM)?;
-    let end = host.waitpid(tail.pid())?;
-    stage.verify(
-        "chroot-kills-host",
-        "The jailed process kills one of them: the host's tail is gone.",
-        end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
-        evidence!["the host, its parent, learns of tail:", end.how()],
-    );
-    stage.by_hand(
-        "sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?' 2>/dev/null",
-    );
+    stage.or_skip_steps(3, WITH_TAIL, || somebody_elses_process(stage, &prisoner))?;
 
     stage.step("A name is set in the jail");
     let question = stage.ask(
@@ -152,13 +121,17 @@ fn play(stage: &Stage) -> Result<()> {
         "One thing is forbidden in there. A user namespace would hand everybody the capability to break out of the \
          chroot, so the kernel makes none for a process that is inside of one.",
     );
-    let refused = prisoner.unshare(CLONE_NEWUSER).refusal()?;
-    stage.verify(
-        "chroot-no-userns",
-        "CLONE_NEWUSER from inside a chroot is EPERM.",
-        refused == Some(Errno::EPERM),
-        evidence!["unshare(CLONE_NEWUSER):", refused],
-    );
+    stage.or_skip(&["chroot-no-userns"], || {
+        // A limit on user namespaces is looked at before the root is.
+        let refused = prisoner.unshare(CLONE_NEWUSER).refusal_but(Errno::ENOSPC)?;
+        stage.verify(
+            "chroot-no-userns",
+            "CLONE_NEWUSER from inside a chroot is EPERM.",
+            refused == Some(Errno::EPERM),
+            evidence!["unshare(CLONE_NEWUSER):", refused],
+        );
+        Ok(())
+    })?;
     stage.by_hand("readlink /proc/self/ns/pid; unshare --user --map-root-user chroot / readlink /proc/self/ns/pid");
 
     stage.step("A chroot inside of the chroot");
@@ -196,6 +169,73 @@ fn play(stage: &Stage) -> Result<()> {
     );
 
     stage.step("The same jail, with namespaces");
+    stage.or_skip(&["chroot-unshare-fixes"], || the_same_with_namespaces(stage, &prisoner))?;
+    stage.by_hand("unshare --mount --uts --ipc --net --pid --user --fork --map-root-user chroot / hostname");
+
+    stage.step("A root that holds");
+    stage.or_skip(&["chroot-pivot-root-holds"], || a_root_that_holds(stage, top))?;
+    stage.say("This is how container engines change the root: namespaces first, then pivot_root(2).");
+    stage.by_hand(
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs root /mnt; cd /mnt; mkdir usr proc old; \
+         mount --rbind /usr usr; mount --rbind /proc proc; ln -s usr/bin usr/lib usr/lib64 .; \
+         pivot_root . old; umount -l old; ls /'",
+    );
+    Ok(())
+}
+
+/// The prisoner meets a process that is none of its own.
+fn somebody_elses_process(stage: &Stage, prisoner: &Actor) -> Result<()> {
+    let host = stage.host();
+    stage.step("The prisoner lists the processes");
+    let question = stage.ask(
+        "chroot-processes",
+        "The prisoner can name no file outside of its directory. Which processes does its ps list?",
+        &["itself and no other", "itself and its parent", "all of the host's"],
+    );
+    stage.say("Elsewhere on the host, tail follows a log, as somebody may do right now to watch a server.");
+    host.put(LOG, "server started")?;
+    let tail = host.fork("tail")?;
+    tail.begin_tail(LOG)?;
+    tail.printed_line()?;
+    host.put(LOG, "GET /index.html")?;
+    tail.printed_line()?;
+    stage.say("Files are not all that there is. The prisoner lists the processes:");
+    let seen = stage.ps(prisoner)?;
+    let tail_is_seen = seen.iter().find(|process| process.command == "tail");
+    stage.verify(
+        "chroot-sees-pids",
+        "With /proc mounted inside, the jailed process lists the host's processes.",
+        tail_is_seen.is_some_and(|process| process.pid == tail.pid()),
+        evidence![seen.len(), "processes, among them tail with number", Value::Pid(tail.pid())],
+    );
+    let listed: Vec<i32> = seen.iter().map(|process| process.pid).collect();
+    stage.answer(
+        question,
+        &[listed == [prisoner.pid()], listed == [host.pid(), prisoner.pid()], seen == host.processes()?],
+        "A process is not in a directory: chroot(2) changes which files it can name, and processes are no files.",
+    );
+    stage.by_hand("unshare --user --map-root-user chroot / ps -eo pid,ppid,comm | head -n 4");
+
+    stage.step("And can end them");
+    stage.say("What has a number can be sent a signal. The prisoner is root, in or out of a chroot, so it may.");
+    prisoner.kill(tail.pid(), Signal::SIGTERM)?;
+    let end = host.waitpid(tail.pid())?;
+    stage.verify(
+        "chroot-kills-host",
+        "The jailed process kills one of them: the host's tail is gone.",
+        end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
+        evidence!["the host, its parent, learns of tail:", end.how()],
+    );
+    stage.by_hand(
+        "sh -c 'sleep 9 & unshare --user --map-root-user chroot / kill -TERM $!; wait $!; echo status $?' 2>/dev/null",
+    );
+
+    Ok(())
+}
+
+/// A jail as an engine makes it.
+fn the_same_with_namespaces(stage: &Stage, prisoner: &Actor) -> Result<()> {
+    let host = stage.host();
     let question = stage.ask(
         "chroot-signal",
         "The next inmate is process 1 of a new PID namespace. It sends SIGTERM to the number that the prisoner has on \
@@ -241,9 +281,12 @@ fn play(stage: &Stage) -> Result<()> {
         &[kill.is_none(), kill == Some(Errno::EPERM), kill == Some(Errno::ESRCH)],
         "A number is looked up in the caller's own PID namespace, and there nobody has it; whether the caller may is not asked.",
     );
-    stage.by_hand("unshare --mount --uts --ipc --net --pid --user --fork --map-root-user chroot / hostname");
+    Ok(())
+}
 
-    stage.step("A root that holds");
+/// pivot_root(2) instead of chroot(2).
+fn a_root_that_holds(stage: &Stage, top: Value) -> Result<()> {
+    let host = stage.host();
     stage.say(
         "One door is still open: .. leads up as before, for chroot(2) leaves the old root in place. pivot_root(2) does \
          not. In a mount namespace of its own, it makes the directory the root of the whole tree of mounts, and then \
@@ -265,12 +308,6 @@ fn play(stage: &Stage) -> Result<()> {
         "After pivot_root(2) and the old root's end, the same escape finds nothing.",
         settled == now && now != top,
         evidence!["its root was", settled, "and is", now],
-    );
-    stage.say("This is how container engines change the root: namespaces first, then pivot_root(2).");
-    stage.by_hand(
-        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs root /mnt; cd /mnt; mkdir usr proc old; \
-         mount --rbind /usr usr; mount --rbind /proc proc; ln -s usr/bin usr/lib usr/lib64 .; \
-         pivot_root . old; umount -l old; ls /'",
     );
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
 use crate::lessons::notes;
-use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, Need, Stage};
+use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUTS, Effect, Stage};
 use crate::transcript::{Interface, Kind};
 
 /// The lesson's card.
@@ -20,7 +20,18 @@ pub(super) const LESSON: Lesson = Lesson {
     question: "Two web servers, one machine, both on port 80. How?",
     minutes: 15,
     steps: 8,
-    needs: &[Need::Veth, Need::Nftables],
+    needs: &[
+        (Effect::Net, OF_EACH),
+        (Effect::Net, WITH_A_CABLE),
+        (Effect::Net, &["net-lo-immovable", "net-abstract-unix"]),
+        (Effect::Veth, WITH_A_CABLE),
+        (Effect::Nftables, &["net-own-everything"]),
+        (Effect::SockDiag, &["net-own-everything"]),
+        (Effect::Mnt, &["net-host-shared"]),
+        (Effect::Uts, &["net-host-shared"]),
+        (Effect::Ipc, &["net-host-shared"]),
+        (Effect::Several, &[]),
+    ],
     man: &["network_namespaces(7)", "veth(4)", "ip-netns(8)", "rtnetlink(7)"],
     facts: &[
         "net-fresh-lo-down",
@@ -41,10 +52,69 @@ pub(super) const LESSON: Lesson = Lesson {
 const LEFT: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 1);
 const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 2);
 
+/// The facts about a network namespace by itself.
+const OF_EACH: &[&str] = &["net-fresh-lo-down", "net-lo-up", "net-same-port", "net-own-everything"];
+
+/// The facts about a veth pair.
+const WITH_A_CABLE: &[&str] = &["net-veth", "net-interface-one-place", "net-veth-dies"];
+
 fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
     stage.has_steps(LESSON.steps);
 
+    let networks = stage.or_skip_steps(3, OF_EACH, || two_networks(stage))?;
+    let connected = match &networks {
+        Some((left, right)) => {
+            let connected = cable(stage, host, left, right)?;
+            unix_sockets(stage, host, left)?;
+            connected
+        }
+        None => {
+            stage.skip_as_well(&["net-veth", "net-interface-one-place", "net-lo-immovable", "net-abstract-unix"]);
+            stage.go_to_step(6);
+            None
+        }
+    };
+
+    stage.step("The host's network, all of it");
+    stage.say(
+        "As with every type, a container may keep the host's. Then it sees what the host sees: every interface, every \
+         port. It is fast and simple, and not isolated at all.",
+    );
+    stage.or_skip(&["net-host-shared"], || {
+        let agent = host.start("agent")?;
+        agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
+        let agents = stage.ip_addr(&agent)?;
+        let hosts = host.interfaces()?;
+        match &networks {
+            Some((left, _)) => stage.who_is_where(&[host, left, &agent])?,
+            None => stage.who_is_where(&[host, &agent])?,
+        }
+        stage.verify(
+            "net-host-shared",
+            "With the host's network namespace a container sees the host's interfaces.",
+            agents == hosts && stage.same_namespace(host, &agent, Kind::Net)?,
+            evidence!["the host sees", hosts.len(), "interfaces, the agent", agents.len()],
+        );
+        Ok(())
+    })?;
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
+    stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
+
+    stage.step("The end of a cable");
+    match (&networks, connected) {
+        (Some((left, _)), Some(())) => {
+            stage.or_skip(&["net-veth-dies"], || the_end_of_a_cable(stage, host, left)).map(drop)?;
+        }
+        _ => stage.skip_as_well(&["net-veth-dies"]),
+    }
+    stage.by_hand(THE_END);
+    Ok(())
+}
+
+/// Two networks beside the host's, and what each of them has for itself.
+fn two_networks(stage: &Stage) -> Result<(Actor, Actor)> {
+    let host = stage.host();
     stage.step("A new network");
     let question = stage.ask(
         "net-localhost",
@@ -127,8 +197,7 @@ fn play(stage: &Stage) -> Result<()> {
         ],
         "A port is taken in one network namespace, and free in every other.",
     );
-    let left_listens = stage.ss_tln(&left)?;
-    let host_listens = stage.ss_tln(host)?;
+    let listening = stage.or_skip(&["net-own-everything"], || Ok((stage.ss_tln(&left)?, stage.ss_tln(host)?)))?;
     // The kernel lets go of a listener's network late. Closed now, it will not hold up the end of left's.
     left.close(listener)?;
     stage.say(
@@ -136,6 +205,7 @@ fn play(stage: &Stage) -> Result<()> {
          routes: in right, lo is still as it was made.",
     );
     stage.or_skip(&["net-own-everything"], || {
+        let Some((left_listens, host_listens)) = listening else { return Ok(()) };
         left.add_firewall_table("guard")?;
         let left_tables = stage.nft_list_tables(&left)?;
         let host_tables = stage.nft_list_tables(host)?;
@@ -168,40 +238,17 @@ fn play(stage: &Stage) -> Result<()> {
     stage.by_hand(
         "unshare --user --map-root-user --net sh -c 'ip link set lo up; ip -br link; unshare --net ip -br link'",
     );
-
-    cable(stage, host, &left, &right)?;
-    unix_sockets(stage, host, &left)?;
-
-    stage.step("The host's network, all of it");
-    stage.say(
-        "As with every type, a container may keep the host's. Then it sees what the host sees: every interface, every \
-         port. It is fast and simple, and not isolated at all.",
-    );
-    let agent = host.start("agent")?;
-    agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
-    let agents = stage.ip_addr(&agent)?;
-    let hosts = host.interfaces()?;
-    stage.who_is_where(&[host, &left, &agent])?;
-    stage.verify(
-        "net-host-shared",
-        "With the host's network namespace a container sees the host's interfaces.",
-        agents == hosts && stage.same_namespace(host, &agent, Kind::Net)?,
-        evidence!["the host sees", hosts.len(), "interfaces, the agent", agents.len()],
-    );
-    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
-    stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
-
-    the_end_of_a_cable(stage, host, &left)
+    Ok((left, right))
 }
 
-/// A veth pair: a packet crosses, an end moves.
-fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()> {
+/// A veth pair: a packet crosses, an end moves. `None` where this machine has no such cable.
+fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<Option<()>> {
     stage.step("A cable between two networks");
     stage.say(
         "A veth pair is a cable: two interfaces, and what goes in at one end comes out at the other. The ends may be \
          in different namespaces. The host makes one with the end v1 in left. The other, v2, stays here at first.",
     );
-    stage.or_skip(&["net-veth", "net-interface-one-place"], || {
+    let crossed = stage.or_skip(&["net-veth"], || {
         host.add_veth("v2", "v1", left)?;
         let here = stage.ip_addr(host)?;
         stage.say(
@@ -224,32 +271,46 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
             reply.starts_with("64 bytes from 10.1.1.2") && left_routes.iter().any(|route| route.interface == "v1"),
             evidence![reply],
         );
-        stage.by_hand(VETH);
-        stage.say("Docker puts one end of such a cable into each container, and calls it eth0.");
-        stage.by_hand_with_docker("docker run --rm alpine ip addr");
-        stage.step("There and back again");
-        stage.say(
-            "The way back is the same call, and a process stands for the namespace that is meant: netns 1 is wherever \
-             process 1 is, on the stage as on your machine.",
-        );
-        right.move_link("v2", 1)?;
-        let back = stage.ip_addr(host)?;
-        let left_behind = right.interfaces()?;
-        stage.verify(
-            "net-interface-one-place",
-            "An interface is in exactly one namespace: moved in, it is gone outside; netns 1 moves it back.",
-            has(&here, "v2") && !has(&gone, "v2") && has(&there, "v2") && has(&back, "v2") && !has(&left_behind, "v2"),
-            evidence![
-                "v2 on the host: at first",
-                yes_or_no(&here),
-                "· moved",
-                yes_or_no(&gone),
-                "· moved back",
-                yes_or_no(&back)
-            ],
-        );
-        Ok(())
+        Ok((here, gone, there))
     })?;
+    stage.by_hand(VETH);
+    stage.say("Docker puts one end of such a cable into each container, and calls it eth0.");
+    stage.by_hand_with_docker("docker run --rm alpine ip addr");
+
+    stage.step("There and back again");
+    let connected = match crossed {
+        Some((here, gone, there)) => stage.or_skip(&["net-interface-one-place"], || {
+            stage.say(
+                "The way back is the same call, and a process stands for the namespace that is meant: netns 1 is \
+                 wherever process 1 is, on the stage as on your machine.",
+            );
+            right.move_link("v2", 1)?;
+            let back = stage.ip_addr(host)?;
+            let left_behind = right.interfaces()?;
+            stage.verify(
+                "net-interface-one-place",
+                "An interface is in exactly one namespace: moved in, it is gone outside; netns 1 moves it back.",
+                has(&here, "v2")
+                    && !has(&gone, "v2")
+                    && has(&there, "v2")
+                    && has(&back, "v2")
+                    && !has(&left_behind, "v2"),
+                evidence![
+                    "v2 on the host: at first",
+                    yes_or_no(&here),
+                    "· moved",
+                    yes_or_no(&gone),
+                    "· moved back",
+                    yes_or_no(&back)
+                ],
+            );
+            Ok(())
+        })?,
+        None => {
+            stage.skip_as_well(&["net-interface-one-place"]);
+            None
+        }
+    };
     stage.by_hand(THERE_AND_BACK);
     stage.say(
         "One interface never moves: a network without its loopback would not be one. Older texts have it that \
@@ -266,7 +327,7 @@ fn cable(stage: &Stage, host: &Actor, left: &Actor, right: &Actor) -> Result<()>
         "unshare --user --map-root-user --net --pid --fork --mount-proc sh -c \
          'unshare --net ip link set lo netns 1 || echo refused'",
     );
-    Ok(())
+    Ok(connected)
 }
 
 /// The demonstration as ip(8) does it, in two network namespaces of a user namespace.
@@ -343,37 +404,32 @@ const BY_NAME: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket:
 
 /// A namespace ends, and its interfaces with it.
 fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {
-    stage.step("The end of a cable");
-    stage.or_skip(&["net-veth-dies"], || {
-        let question = stage.ask(
-            "net-cable-end",
-            "v1 is in left, v2 on the host. Now the last process in left ends. What becomes of v2?",
-            &["it is gone as well", "it stays, without its other end", "it stays, and v1 comes home to it"],
-        );
-        stage.say(
-            "The host ends left, the last process in its network namespace. So that namespace ends, and with it all \
-             its virtual interfaces: v1 first. A cable with one end is none, so v2 goes too, here on the host. The \
-             kernel does this in its own time; nslearn waits for the kernel's own notice.",
-        );
-        let before = host.interfaces()?;
-        host.kill(left.pid(), Signal::SIGKILL)?;
-        host.waitpid(left.pid())?;
-        host.wait_until_link_is_gone("v2")?;
-        let after = stage.ip_addr(host)?;
-        stage.verify(
-            "net-veth-dies",
-            "The namespace's end destroys its virtual interfaces, and with one end of a veth the other.",
-            has(&before, "v2") && !has(&after, "v2"),
-            evidence!["v2 on the host: before", yes_or_no(&before), "and after", yes_or_no(&after)],
-        );
-        stage.answer(
-            question,
-            &[!has(&after, "v2"), has(&after, "v2") && !has(&after, "v1"), has(&after, "v2") && has(&after, "v1")],
-            "A virtual interface ends with its namespace, and a veth pair has no single end.",
-        );
-        Ok(())
-    })?;
-    stage.by_hand(THE_END);
+    let question = stage.ask(
+        "net-cable-end",
+        "v1 is in left, v2 on the host. Now the last process in left ends. What becomes of v2?",
+        &["it is gone as well", "it stays, without its other end", "it stays, and v1 comes home to it"],
+    );
+    stage.say(
+        "The host ends left, the last process in its network namespace. So that namespace ends, and with it all \
+         its virtual interfaces: v1 first. A cable with one end is none, so v2 goes too, here on the host. The \
+         kernel does this in its own time; nslearn waits for the kernel's own notice.",
+    );
+    let before = host.interfaces()?;
+    host.kill(left.pid(), Signal::SIGKILL)?;
+    host.waitpid(left.pid())?;
+    host.wait_until_link_is_gone("v2")?;
+    let after = stage.ip_addr(host)?;
+    stage.verify(
+        "net-veth-dies",
+        "The namespace's end destroys its virtual interfaces, and with one end of a veth the other.",
+        has(&before, "v2") && !has(&after, "v2"),
+        evidence!["v2 on the host: before", yes_or_no(&before), "and after", yes_or_no(&after)],
+    );
+    stage.answer(
+        question,
+        &[!has(&after, "v2"), has(&after, "v2") && !has(&after, "v1"), has(&after, "v2") && has(&after, "v1")],
+        "A virtual interface ends with its namespace, and a veth pair has no single end.",
+    );
     Ok(())
 }
 

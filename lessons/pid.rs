@@ -3,11 +3,11 @@
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::error::{Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
 use crate::lessons::notes;
-use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Need, Stage};
+use crate::stage::{Actor, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, Effect, Stage};
 use crate::transcript::{Kind, ProcessRow, Value};
 
 /// The lesson's card.
@@ -18,7 +18,14 @@ pub(super) const LESSON: Lesson = Lesson {
     question: "How can every container have a process number 1, when all of them run on one kernel?",
     minutes: 15,
     steps: 8,
-    needs: &[Need::NestedPid],
+    needs: &[
+        (Effect::Pid, INSIDE),
+        (Effect::Pid, AT_THE_END),
+        (Effect::Mnt, &["pid-stale-proc", "pid-host-shared"]),
+        (Effect::Uts, &["pid-host-shared"]),
+        (Effect::Ipc, &["pid-host-shared"]),
+        (Effect::NestedPid, &["pid-nesting-32"]),
+    ],
     man: &["pid_namespaces(7)", "unshare(2)", "kill(2)", "proc(5)"],
     facts: &[
         "pid-for-children",
@@ -41,10 +48,64 @@ pub(super) const LESSON: Lesson = Lesson {
     play,
 };
 
+/// The facts that take a container with a PID namespace of its own.
+const INSIDE: &[&str] = &[
+    "pid-for-children",
+    "pid-one-inside",
+    "pid-getpid-not-cached",
+    "pid-nspid",
+    "pid-parent-sees-child",
+    "ns-same-inode",
+    "pid-stale-proc",
+    "pid-signal-down-only",
+    "pid-creds-translated",
+    "pid-orphans-to-init",
+    "pid-one-way",
+    "pid-nesting-32",
+];
+
+/// The facts about the end of that container.
+const AT_THE_END: &[&str] = &["pid-init-shield", "pid-init-dies-all-die"];
+
 fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
     stage.has_steps(LESSON.steps);
 
+    let inside = stage.or_skip_steps(6, INSIDE, || a_container(stage))?;
+
+    stage.step("Sharing it all the same");
+    stage.say(
+        "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
+         names and message queues, and still share the host's PID namespace.",
+    );
+    stage.or_skip(&["pid-host-shared"], || {
+        let monitor = host.start("monitor")?;
+        monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
+        let hosts_view = host.processes()?;
+        let monitors_view = stage.ps(&monitor)?;
+        stage.verify(
+            "pid-host-shared",
+            "A container that shares the host's PID namespace lists every process of the host.",
+            monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
+            evidence!["the host lists", hosts_view.len(), "processes, the monitor", monitors_view.len()],
+        );
+        Ok(())
+    })?;
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
+    stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
+
+    stage.step("When PID 1 goes, all go");
+    match inside {
+        Some((launcher, container)) => stage.or_skip(AT_THE_END, || the_end(stage, &launcher, &container)).map(drop)?,
+        None => stage.skip_as_well(AT_THE_END),
+    }
+    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'kill -KILL $$; echo still here'");
+    Ok(())
+}
+
+/// A container from its first process to its own /proc, its signals and its orphans: who made it, and its first process.
+fn a_container(stage: &Stage) -> Result<(Actor, Actor)> {
+    let host = stage.host();
     stage.step("Who moves in");
     let question = stage.ask(
         "pid-unshare",
@@ -167,26 +228,29 @@ fn play(stage: &Stage) -> Result<()> {
     let stale = stage.ps(&container)?;
     stage.say("It cannot signal them, though. For a number that it reads there, the kernel finds no process in its own namespace:");
     let unreachable = container.kill(launcher.pid(), Signal::SIGTERM).refusal()?;
-    stage.say("The cure is a proc of its own, mounted over the old one in a mount namespace of its own.");
-    container.unshare(CLONE_NEWNS)?;
-    container.note("keep what follows to ourselves").mount_private()?;
-    container.mount_proc("/proc")?;
-    let fresh = stage.ps(&container)?;
-    stage.verify(
-        "pid-stale-proc",
-        "A new PID namespace with the old /proc still lists the host's processes; a new proc cures that.",
-        lists(&stale, launcher.pid()) && fresh == [row(1, 0, "container")],
-        evidence![stale.len(), "processes before,", fresh.len(), "after"],
-    );
-    stage.answer(
-        question,
-        &[
-            stale == [row(1, 0, "container")],
-            stale.len() == hosts_view.len() && stale != hosts_view,
-            stale == hosts_view,
-        ],
-        "What ps lists is what /proc lists, and until the container mounted its own, that was the host's.",
-    );
+    stage.or_skip(&["pid-stale-proc"], || {
+        stage.say("The cure is a proc of its own, mounted over the old one in a mount namespace of its own.");
+        container.unshare(CLONE_NEWNS)?;
+        container.note("keep what follows to ourselves").mount_private()?;
+        container.mount_proc("/proc")?;
+        let fresh = stage.ps(&container)?;
+        stage.verify(
+            "pid-stale-proc",
+            "A new PID namespace with the old /proc still lists the host's processes; a new proc cures that.",
+            lists(&stale, launcher.pid()) && fresh == [row(1, 0, "container")],
+            evidence![stale.len(), "processes before,", fresh.len(), "after"],
+        );
+        stage.answer(
+            question,
+            &[
+                stale == [row(1, 0, "container")],
+                stale.len() == hosts_view.len() && stale != hosts_view,
+                stale == hosts_view,
+            ],
+            "What ps lists is what /proc lists, and until the container mounted its own, that was the host's.",
+        );
+        Ok(())
+    })?;
     stage.by_hand("unshare --user --map-root-user --pid --fork --mount-proc ps -eo pid,ppid,comm");
     stage.by_hand_with_docker("docker run --rm alpine ps");
 
@@ -279,28 +343,14 @@ fn play(stage: &Stage) -> Result<()> {
         "Namespaces lie inside of namespaces, and every process has a number on each level, so the kernel sets a \
          bound: 32 levels below the machine's own. One of them is the stage.",
     );
-    nesting(stage, host)?;
+    stage.or_skip(&["pid-nesting-32"], || nesting(stage, host))?;
     stage.by_hand("unshare --user --map-root-user $(yes 'unshare --pid --fork' | head -n 33) true || echo too deep");
+    Ok((launcher, container))
+}
 
-    stage.step("Sharing it all the same");
-    stage.say(
-        "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
-         names and message queues, and still share the host's PID namespace.",
-    );
-    let monitor = host.start("monitor")?;
-    monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
-    let hosts_view = host.processes()?;
-    let monitors_view = stage.ps(&monitor)?;
-    stage.verify(
-        "pid-host-shared",
-        "A container that shares the host's PID namespace lists every process of the host.",
-        monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
-        evidence!["the host lists", hosts_view.len(), "processes, the monitor", monitors_view.len()],
-    );
-    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
-    stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
-
-    stage.step("When PID 1 goes, all go");
+/// The container's PID 1 ends.
+fn the_end(stage: &Stage, launcher: &Actor, container: &Actor) -> Result<()> {
+    let host = stage.host();
     let question = stage.ask(
         "pid-shield",
         "A worker in the container is root there and sends SIGKILL to PID 1 of the container. What comes of it?",
@@ -343,7 +393,6 @@ fn play(stage: &Stage) -> Result<()> {
             refused
         ],
     );
-    stage.by_hand("unshare --user --map-root-user --pid --fork sh -c 'kill -KILL $$; echo still here'");
     Ok(())
 }
 
@@ -353,13 +402,11 @@ fn nesting(stage: &Stage, host: &Actor) -> Result<()> {
     const DEEPEST: usize = 32;
     let (made, refused) = host.nest_pid_namespaces()?;
     let levels = made + 1;
-    if refused == Some(Errno::ENOSPC) && levels < DEEPEST {
-        stage.skip(
-            &["pid-nesting-32"],
-            &format!("ENOSPC after {made} levels: this machine lies in PID namespaces itself, or limits their number"),
-            "run nslearn on the machine itself; user.max_pid_namespaces is the limit",
-        );
-        return Ok(());
+    // This machine lies in PID namespaces itself, or has a limit on their number.
+    if levels < DEEPEST
+        && let Some(errno) = refused
+    {
+        return Err(Error::refused("clone", format!("clone(CLONE_NEWPID), {made} levels down"), errno));
     }
     stage.verify(
         "pid-nesting-32",

@@ -6,8 +6,8 @@ use crate::error::{Refusal, Result};
 use crate::evidence;
 use crate::lesson::Lesson;
 use crate::lessons::notes;
-use crate::stage::{CLONE_NEWUSER, CLONE_NEWUTS, Stage};
-use crate::transcript::Value;
+use crate::stage::{Actor, CLONE_NEWUSER, CLONE_NEWUTS, Effect, Stage};
+use crate::transcript::{NamespaceId, Value};
 
 /// The lesson's card.
 pub(super) const LESSON: Lesson = Lesson {
@@ -17,7 +17,7 @@ pub(super) const LESSON: Lesson = Lesson {
     question: "Can one kernel answer to two names at the same moment?",
     minutes: 8,
     steps: 6,
-    needs: &[],
+    needs: &[(Effect::Uts, OF_ITS_OWN), (Effect::NestedUser, &["uts-cap-over-owner"])],
     man: &["uts_namespaces(7)", "unshare(2)", "sethostname(2)", "setns(2)"],
     facts: &[
         "uts-copied",
@@ -32,6 +32,17 @@ pub(super) const LESSON: Lesson = Lesson {
     notes: notes::uts::NOTES,
     play,
 };
+
+/// The facts that take a UTS namespace besides the host's.
+const OF_ITS_OWN: &[&str] = &[
+    "uts-copied",
+    "uts-independent",
+    "uts-domainname",
+    "uts-proc-sys",
+    "uts-not-kernel",
+    "uts-64-bytes",
+    "uts-setns-back",
+];
 
 fn play(stage: &Stage) -> Result<()> {
     let host = stage.host();
@@ -51,6 +62,17 @@ fn play(stage: &Stage) -> Result<()> {
     tenant.note("the same number: the same namespace").readlink_ns("uts")?;
     stage.by_hand("hostname; readlink /proc/self/ns/uts");
 
+    stage.or_skip_steps(5, OF_ITS_OWN, || a_name_of_its_own(stage, &tenant, &original, shared))?;
+
+    stage.step("Root, but over what?");
+    stage.or_skip(&["uts-cap-over-owner"], || root_of_what(stage, &tenant, &original))?;
+    stage.by_hand("unshare --user --map-root-user sh -c 'hostname mine || echo refused'");
+    Ok(())
+}
+
+/// The tenant moves into a UTS namespace of its own, and back again.
+fn a_name_of_its_own(stage: &Stage, tenant: &Actor, original: &str, shared: NamespaceId) -> Result<()> {
+    let host = stage.host();
     stage.step("The tenant moves out");
     let question = stage.ask(
         "uts-new-name",
@@ -78,7 +100,7 @@ fn play(stage: &Stage) -> Result<()> {
         &[copied == "(none)", copied == "localhost", copied == original],
         "New does not mean empty: a UTS namespace begins as a copy of the one that its maker was in.",
     );
-    stage.who_is_where(&[host, &tenant])?;
+    stage.who_is_where(&[host, tenant])?;
     stage.say("Only the row uts differs: of eight namespaces, the tenant left one.");
     stage.by_hand("unshare --user --map-root-user --uts sh -c 'hostname; readlink /proc/self/ns/uts'");
 
@@ -90,14 +112,14 @@ fn play(stage: &Stage) -> Result<()> {
         &["both the old name: the host mounted /proc", "each its own name", "both the new name: it was set last"],
     );
     stage.say("Now the tenant takes a name of its own. It is root on this stage, and root may call sethostname(2).");
-    let before = stage.hostnames(&[host, &tenant])?;
+    let before = stage.hostnames(&[host, tenant])?;
     tenant.sethostname("tenant")?;
-    let after = stage.hostnames(&[host, &tenant])?;
+    let after = stage.hostnames(&[host, tenant])?;
     stage.compare("hostname", before, after.clone());
     stage.verify(
         "uts-independent",
         "A name that is set in one UTS namespace does not show in another.",
-        after["host"] == Value::Name(original.clone()) && after["tenant"] == Value::Name("tenant".into()),
+        after["host"] == Value::Name(original.to_owned()) && after["tenant"] == Value::Name("tenant".into()),
         evidence!["the host is", after["host"], "and the tenant is", after["tenant"]],
     );
     stage.say(
@@ -195,7 +217,12 @@ fn play(stage: &Stage) -> Result<()> {
          'hostname \"$(printf %64s x | tr \" \" n)\" && hostname | wc --bytes'",
     );
 
-    stage.step("Root, but over what?");
+    Ok(())
+}
+
+/// What root of a user namespace may do to a UTS namespace of another one.
+fn root_of_what(stage: &Stage, tenant: &Actor, original: &str) -> Result<()> {
+    let host = stage.host();
     let question = stage.ask(
         "uts-root",
         "The tenant, in the host's UTS namespace again, makes a user namespace: there it is root, with every capability. \
@@ -230,6 +257,5 @@ fn play(stage: &Stage) -> Result<()> {
         "That is why the commands by hand say --user together with --uts: then the new user namespace owns the new \
          UTS namespace, and its root may name it.",
     );
-    stage.by_hand("unshare --user --map-root-user sh -c 'hostname mine || echo refused'");
     Ok(())
 }

@@ -80,6 +80,12 @@ pub trait Refusal<T> {
     /// # Errors
     /// Whatever else went wrong: the call was not made at all.
     fn refusal(self) -> Result<Option<Errno>>;
+
+    /// The same, where one errno would mean that this machine lacks something, and not what the lesson wants to show.
+    ///
+    /// # Errors
+    /// The refusal with that errno; and as [`Refusal::refusal`].
+    fn refusal_but(self, lack: Errno) -> Result<Option<Errno>>;
 }
 
 impl<T> Refusal<T> for Result<T> {
@@ -87,6 +93,13 @@ impl<T> Refusal<T> for Result<T> {
         match self {
             Ok(_) => Ok(None),
             Err(error) => error.errno().map(Some).ok_or(error),
+        }
+    }
+
+    fn refusal_but(self, lack: Errno) -> Result<Option<Errno>> {
+        match self {
+            Err(error) if error.errno() == Some(lack) => Err(error),
+            result => result.refusal(),
         }
     }
 }

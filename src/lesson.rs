@@ -1,7 +1,7 @@
 //! What a lesson is.
 
 use crate::error::Result;
-use crate::stage::{Need, Stage};
+use crate::stage::{Effect, Stage};
 
 /// A lesson: its card, and its story.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub struct Lesson {
     pub minutes: u32,
     /// How many steps it has.
     pub steps: usize,
-    /// What it needs of the machine, besides a stage.
-    pub needs: &'static [Need],
+    /// What it needs of the machine, besides a stage; each with the facts that go without it, or with none where it depends.
+    pub needs: &'static [(Effect, &'static [&'static str])],
     /// The manual pages to read next, such as `uts_namespaces(7)`.
     pub man: &'static [&'static str],
     /// The facts that it proves, by their ids.

@@ -134,7 +134,7 @@ impl Performance {
                 let advice = advise(&error);
                 for fact in untold {
                     self.outcome.skipped += 1;
-                    let (id, Advice { reason, remedy }) = ((*fact).to_owned(), advice.clone());
+                    let (id, Advice { reason, remedy, .. }) = ((*fact).to_owned(), advice.clone());
                     show(Event::Skipped { id, reason, remedy })?;
                 }
             }

@@ -372,16 +372,28 @@ fn the_notes_follow_a_walk_on_another_terminal() {
 #[test]
 fn a_lesson_that_this_machine_cannot_show_to_its_end_ends_there_on_a_walk_too() {
     let Some(house) = stage() else { return };
-    // One PID namespace, which is the stage: a lesson that wants another one ends early.
-    let machine = "echo 1 > /proc/sys/user/max_pid_namespaces && exec \"$0\" lesson chroot --no-questions";
+    // One PID namespace, which is the stage: a lesson all of whose facts take another one ends in its first step.
+    let machine = "echo 1 > /proc/sys/user/max_pid_namespaces && exec \"$0\" lesson shared-net --no-questions";
     let run = crate::errors::as_root_of_nothing(&house, machine).under(&["setsid", "--ctty", "--wait"]);
     let mut terminal = Terminal::start(&run.env("TERM", "xterm"), (80, 24));
-    for step in 1..=6 {
-        terminal.wait_for_step(step, 8);
-        terminal.press("\r");
-    }
-    terminal.wait_for("skipped");
     terminal.wait_for("user.max_pid_namespaces");
+    terminal.wait_for("skipped");
     terminal.wait_for("nothing left behind");
+    assert_eq!(terminal.end().code(), Some(3));
+}
+
+#[test]
+fn a_step_that_this_machine_cannot_show_keeps_its_number_on_a_walk() {
+    let Some(house) = stage() else { return };
+    let machine = "echo 1 > /proc/sys/user/max_uts_namespaces && exec \"$0\" lesson uts --no-questions";
+    let run = crate::errors::as_root_of_nothing(&house, machine).under(&["setsid", "--ctty", "--wait"]);
+    let mut terminal = Terminal::start(&run.env("TERM", "xterm"), (80, 24));
+    terminal.wait_for_step(1, 6);
+    terminal.press("\r");
+    terminal.wait_for_step(2, 6);
+    terminal.press("\r");
+    terminal.wait_for_step(6, 6);
+    terminal.press("\r");
+    terminal.wait_for("1 fact held");
     assert!(terminal.end().success());
 }

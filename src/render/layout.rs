@@ -21,7 +21,10 @@ pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
 /// Words that stand behind a label, filled to `width`.
 pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line> {
     let indent = label.width();
-    let lines = textwrap::wrap(words, width.saturating_sub(indent).max(1)).into_iter().enumerate();
+    // Not at hyphens: they are in names and commands.
+    let options = textwrap::Options::new(width.saturating_sub(indent).max(1));
+    let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(words, options).into_iter().enumerate();
     lines
         .map(|(index, words)| {
             let label = if index == 0 { label.to_owned() } else { " ".repeat(indent) };

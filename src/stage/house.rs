@@ -15,7 +15,8 @@ use nix::unistd::Pid;
 use super::channel::Channel;
 use super::log::Line;
 use super::visit::{Left, Order, Visit};
-use super::{Manner, Stage, open, root};
+use super::{Manner, Stage, effects, open, root};
+use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
 use crate::observe::processes;
 use crate::transcript::{Event, Look, Value};
@@ -44,8 +45,13 @@ impl House {
     /// Opens a stage and lets its first process direct; returns once it stands.
     ///
     /// # Errors
-    /// Where this machine allows no stage.
+    /// Where this machine allows no stage: what is in the way of it.
     pub fn open(manner: Manner, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
+        let house = House::try_open(manner, direct);
+        if manner == Manner::Bare { house } else { house.map_err(effects::in_the_way_of_a_stage) }
+    }
+
+    fn try_open(manner: Manner, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<House> {
         // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
         let _ = prctl::set_child_subreaper(true);
         let (init, channel) = open::open(manner, direct)?;
@@ -66,11 +72,26 @@ impl House {
         loop {
             match self.next() {
                 Ok(Line::Event(event)) => hear(event)?,
-                Ok(Line::Ready | Line::Left(_) | Line::Visited(_) | Line::NoVisit(_)) => {}
+                // Said here and not on the stage: there everything is another, the limits too.
+                Ok(Line::Cannot(facts, error)) => {
+                    let Advice { reason, remedy, .. } = advise(&error);
+                    for id in facts {
+                        hear(Event::Skipped { id, reason: reason.clone(), remedy: remedy.clone() })?;
+                    }
+                }
+                Ok(Line::Ready | Line::Tried(..) | Line::Left(_) | Line::Visited(_) | Line::NoVisit(_)) => {}
                 Ok(Line::Waiting) => return Ok(Heard::Waiting),
                 Ok(Line::Done) => return Ok(Heard::Done(Ok(()))),
                 Ok(Line::Failed(error)) | Err(error) => return Ok(Heard::Done(Err(error))),
             }
+        }
+    }
+
+    /// Waits for what came of trying the next effect, or for another line when there is none more.
+    pub(super) fn next_trial(&mut self) -> Result<Line> {
+        match self.next()? {
+            Line::Event(_) => self.next_trial(),
+            line => Ok(line),
         }
     }
 

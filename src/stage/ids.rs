@@ -5,6 +5,7 @@ use std::io;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
+use super::open::refused_to_open;
 use crate::error::{Error, Result};
 
 /// The ids that a stage opened by root is made of: nobody's on a machine that has not handed them out itself.
@@ -40,7 +41,7 @@ impl Maps {
             return Ok(Maps::Own { uid: uid.as_raw(), gid: gid.as_raw() });
         }
         let known =
-            fs::read_to_string("/proc/self/uid_map").map_err(|why| Error::unexpected("/proc/self/uid_map", why))?;
+            fs::read_to_string("/proc/self/uid_map").map_err(|why| refused_to_open("/proc/self/uid_map", &why))?;
         choose_for_root(&known).ok_or(Error::NoIdsForRoot)
     }
 
@@ -96,6 +97,11 @@ fn choose_for_root(uid_map: &str) -> Option<Maps> {
         0 => Some(Maps::Own { uid: 0, gid: 0 }),
         highest => Some(Maps::Range { first: highest, count: 1 }),
     }
+}
+
+/// Makes the caller root of the user namespace that it has just made: its own id there becomes 0.
+pub(super) fn map_root() -> Result<()> {
+    Maps::Own { uid: 0, gid: 0 }.write_own()
 }
 
 /// Writes a map; it must be one write(2).

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
+use super::effects::Effect;
 use super::visit::{Left, Order};
 use crate::error::Error;
 use crate::sys;
@@ -19,6 +20,10 @@ pub(super) enum Line {
     Ready,
     /// Something happened.
     Event(Event),
+    /// What this machine cannot show: the facts, and the call that was refused.
+    Cannot(Vec<String>, Error),
+    /// What came of trying an effect.
+    Tried(Effect, Result<(), Error>),
     /// The program that the stage was opened for has ended, with this exit status.
     Left(i32),
     /// The story waits for an order.

@@ -4,13 +4,14 @@
 //! do is real, and stays on the stage: the machine outside does not change, and all is gone when the director is.
 
 mod actor;
+mod birth;
 mod channel;
+mod effects;
 mod house;
 mod ids;
 mod log;
 mod meaning;
 mod open;
-mod probe;
 mod process;
 mod root;
 mod shell;
@@ -18,22 +19,22 @@ mod verbs;
 mod visit;
 
 pub use actor::Actor;
+pub use effects::{Effect, Findings, Trial, examine};
 pub use house::{Heard, House};
 pub use open::Manner;
-pub use probe::{Need, probe};
 pub use process::Fd;
 pub use shell::{Foreground, run_on_a_stage};
 pub use verbs::*;
 pub use visit::{Left, Visit};
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
 use self::log::{Line, Log};
 use self::process::Process;
 use self::visit::Order;
-use crate::diagnosis;
 use crate::error::{Error, Result};
 use crate::observe::{namespaces, processes};
 use crate::sys;
@@ -47,11 +48,17 @@ pub struct Stage {
     manner: Manner,
     step: Cell<usize>,
     steps: Cell<usize>,
+    /// The facts that have been told of.
+    told: RefCell<BTreeSet<String>>,
+    /// What this machine refused last of what was to succeed.
+    lack: RefCell<Option<Error>>,
 }
 
 impl Stage {
     fn new(log: Log, manner: Manner, process: Process) -> Self {
-        Stage { host: Actor::here("host", process), log, manner, step: Cell::new(0), steps: Cell::new(0) }
+        let host = Actor::here("host", process);
+        let (step, steps) = (Cell::new(0), Cell::new(0));
+        Stage { host, log, manner, step, steps, told: RefCell::default(), lack: RefCell::default() }
     }
 
     /// The actor that plays the machine's first process: PID 1 of the stage.
@@ -107,30 +114,52 @@ impl Stage {
 
     /// Tells whether a fact holds, and what shows it.
     pub fn verify(&self, id: &str, claim: &str, held: bool, evidence: Evidence) {
+        self.told.borrow_mut().insert(id.to_owned());
         self.emit(Event::Verified { id: id.to_owned(), claim: claim.to_owned(), held, evidence });
     }
 
-    /// Tells that this machine cannot show these facts, why not, and what would change that.
-    pub fn skip(&self, facts: &[&str], reason: &str, remedy: &str) {
-        for id in facts {
-            let (reason, remedy) = (reason.to_owned(), remedy.to_owned());
-            self.emit(Event::Skipped { id: (*id).to_owned(), reason, remedy });
-        }
-    }
-
-    /// Tells a part of the story that this machine may be unable to show: if the kernel refuses a call in it that was
-    /// to succeed, the part's facts are skipped, with the reason, and the story goes on.
+    /// Tells a part of the story that this machine may be unable to show: what it came to. If the kernel refuses a call in
+    /// it that was to succeed, those of the part's facts are skipped that have not been told, with the reason; and the
+    /// story goes on.
     ///
     /// # Errors
     /// Whatever else goes wrong.
-    pub fn or_skip(&self, facts: &[&str], part: impl FnOnce() -> Result<()>) -> Result<()> {
+    pub fn or_skip<T>(&self, facts: &[&str], part: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         match part() {
+            Ok(told) => Ok(Some(told)),
             Err(error @ Error::Refused { .. }) => {
-                let advice = diagnosis::advise(&error);
-                self.skip(facts, &advice.reason, &advice.remedy);
-                Ok(())
+                *self.lack.borrow_mut() = Some(error);
+                self.skip_as_well(facts);
+                Ok(None)
             }
-            told => told,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same of a part that has steps of its own, and ends with step number `last`: the next step keeps its number.
+    ///
+    /// # Errors
+    /// As [`Stage::or_skip`].
+    pub fn or_skip_steps<T>(&self, last: usize, facts: &[&str], part: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        let told = self.or_skip(facts, part)?;
+        if told.is_none() {
+            self.go_to_step(last);
+        }
+        Ok(told)
+    }
+
+    /// Leaves steps out, this one included: the next one keeps its number.
+    pub fn go_to_step(&self, last: usize) {
+        self.step.set(last);
+    }
+
+    /// Tells of facts that they cannot be shown either: they stand on the part that was skipped last.
+    pub fn skip_as_well(&self, facts: &[&str]) {
+        let mut told = self.told.borrow_mut();
+        let untold = facts.iter().filter(|fact| told.insert((**fact).to_owned()));
+        let untold = untold.map(|fact| (*fact).to_owned()).collect();
+        if let Some(error) = self.lack.borrow().as_ref().filter(|_| !facts.is_empty()) {
+            self.log.line(&Line::Cannot(untold, error.clone()));
         }
     }
 

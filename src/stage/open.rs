@@ -1,18 +1,15 @@
 //! How a stage comes to be: its first process, in new namespaces of all eight types, safe before the lesson begins.
 
 use std::fs;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
 
+use super::birth::Handshake;
 use super::channel::Channel;
-use super::ids::Maps;
 use super::log::{Line, Log};
 use super::process::Process;
 use super::{Stage, root};
@@ -46,42 +43,44 @@ pub enum Manner {
     StepByStep,
     /// A program runs on it that has the terminal.
     Program,
+    /// It is no stage: a user namespace, in which is tried what a machine can do that allows no stage.
+    Bare,
 }
 
 /// Makes a stage, and lets its first process direct: its id on the machine, and the channel on which it tells. The
 /// stage is gone, with all that is on it, as soon as that process is.
 pub(super) fn open(manner: Manner, direct: impl FnOnce(&Stage) -> Result<()>) -> Result<(Pid, Channel)> {
-    let maps = Maps::choose()?;
-    let machine = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
+    let machine = namespaces::of("self").map_err(|why| refused_to_open("/proc/self/ns", &why))?;
+    let handshake = Handshake::prepare()?;
     let (here, there) = Channel::pair().map_err(|errno| Error::refused("socketpair", "socketpair(AF_UNIX)", errno))?;
-    let (mapped, maps_written) =
-        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|errno| Error::refused("pipe2", "pipe2()", errno))?;
-    let program = pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
-        .map_err(|errno| Error::refused("pidfd_open", "pidfd_open(self)", Errno::from_raw(errno.raw_os_error())))?;
+    match make(manner)? {
+        Forked::Child => {
+            drop(here);
+            begin(Log::new(there), manner, || prepare(manner, handshake, &machine), direct)
+        }
+        Forked::Parent(pid) => {
+            drop(there);
+            handshake.give_ids(pid)?;
+            Ok((pid, here))
+        }
+    }
+}
 
+fn make(manner: Manner) -> Result<Forked> {
+    let refused = |call: &'static str| move |errno| Error::refused("clone3", call, errno);
+    if manner == Manner::Bare {
+        return sys::clone3(libc::CLONE_NEWUSER).map_err(refused("clone3(CLONE_NEWUSER)"));
+    }
     // Time namespaces are the one type that kernels are still built without: all else can be shown all the same.
     let child = match sys::clone3(NEW | libc::CLONE_NEWTIME) {
         Err(Errno::EINVAL) => sys::clone3(NEW),
         child => child,
     };
-    match child.map_err(|errno| Error::refused("clone3", "clone3(CLONE_NEWUSER | CLONE_NEWNS | …)", errno))? {
-        Forked::Child => {
-            drop((here, maps_written));
-            begin(Log::new(there), manner, || prepare(&maps, mapped, &program, &machine), direct)
-        }
-        Forked::Parent(pid) => {
-            drop((there, mapped));
-            let written = maps.write_for(pid.as_raw());
-            // Closing it is the sign that the maps stand. If they do not, the stage finds itself without, and ends.
-            drop(maps_written);
-            if let Err(error) = written {
-                let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
-                let _ = nix::sys::wait::waitpid(pid, None);
-                return Err(error);
-            }
-            Ok((pid, here))
-        }
-    }
+    child.map_err(refused("clone3(CLONE_NEWUSER | CLONE_NEWNS | …)"))
+}
+
+pub(super) fn refused_to_open(path: &str, why: &std::io::Error) -> Error {
+    Error::refused("open", format!("open({path})"), super::process::io_errno(why))
 }
 
 /// The life of the stage's first process. Its end is the end of the stage: every process in its PID namespace goes.
@@ -116,18 +115,13 @@ fn begin(
 }
 
 /// Makes the new namespaces a safe place to play in. The order matters throughout.
-fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[NamespaceId]) -> Result<Vec<Kind>> {
-    maps.write_own()?;
-    // Ends when the program has written root's maps, and closed its end.
-    let _ = nix::unistd::read(&mapped, &mut [0]);
-    drop(mapped);
-    maps.drop_into()?;
-    // After the change of ids, which makes a process undumpable and its /proc files the machine's root's: actors write
-    // maps of their own there.
-    let _ = prctl::set_dumpable(true);
-    die_with(program)?;
+fn prepare(manner: Manner, handshake: Handshake, machine: &[NamespaceId]) -> Result<Vec<Kind>> {
+    handshake.take_ids()?;
     // No program that is started on the stage can win privileges by its file's mode.
     let _ = prctl::set_no_new_privs();
+    if manner == Manner::Bare {
+        return Ok(vec![Kind::User]);
+    }
     let off_the_machine = left_behind(machine)?;
     root::build()?;
     nix::unistd::sethostname(HOSTNAME)
@@ -135,17 +129,6 @@ fn prepare(maps: &Maps, mapped: OwnedFd, program: &OwnedFd, machine: &[Namespace
     // A kernel without checkpoint and restore has no such file: then the numbers are small, and nothing else differs.
     let _ = fs::write("/proc/sys/kernel/ns_last_pid", LAST_PID);
     Ok(off_the_machine)
-}
-
-/// Ends this process as soon as the program is gone, however it goes. After the change of ids, which resets it; and
-/// with a look whether the program is gone already, for whom the signal would come too late.
-fn die_with(program: &OwnedFd) -> Result<()> {
-    prctl::set_pdeathsig(Signal::SIGKILL).map_err(|errno| Error::refused("prctl", "prctl(PR_SET_PDEATHSIG)", errno))?;
-    let mut gone = [PollFd::new(program.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut gone, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
-        sys::exit(1);
-    }
-    Ok(())
 }
 
 /// Keeps the stage on the CPU that its first process is on. Actors take turns, so there is nothing to gain from a second
@@ -162,7 +145,7 @@ fn stay_on_this_cpu() {
 /// The types of namespaces of which this process is in another than the program. Anything that a lesson could change
 /// must be among them, or there is no stage.
 fn left_behind(machine: &[NamespaceId]) -> Result<Vec<Kind>> {
-    let own = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
+    let own = namespaces::of("self").map_err(|why| refused_to_open("/proc/self/ns", &why))?;
     let off: Vec<Kind> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Time) {
         if !off.contains(&kind) {

@@ -127,6 +127,8 @@ impl<'a> Teller<'a> {
         match &event {
             Event::Step { number, .. } => {
                 (self.step, self.over) = (*number, false);
+                // One that this machine could not answer is not waited for.
+                self.question = None;
                 if self.aloud {
                     self.shown.insert(*number);
                 }

@@ -11,4 +11,6 @@ mod uts;
 pub use namespaces::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS, Flags,
 };
+pub(in crate::stage) use net::{bridge, up, veth};
 pub use process::End;
+pub(in crate::stage) use sockets::echo;

@@ -29,12 +29,7 @@ impl Actor {
     pub fn link_up(&self, name: &str) -> Result<()> {
         self.perform(name.to_owned(), |me, name| {
             let args = vec![Value::from("RTM_SETLINK"), Value::Name(name.clone()), Value::from("IFF_UP")];
-            configure(me, args, 0, move || {
-                let mut link = named(&name);
-                link.header.flags = LinkFlags::Up;
-                link.header.change_mask = LinkFlags::Up;
-                RouteNetlinkMessage::SetLink(link)
-            })
+            configure(me, args, 0, move || up(&name))
         })
     }
 
@@ -71,17 +66,7 @@ impl Actor {
                 Value::Name(name.clone()),
                 Value::Text(format!("peer {peer:?} netns {pid}")),
             ];
-            configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || {
-                let mut end = named(&peer);
-                end.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));
-                let info = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(end)))];
-                let mut link = named(&name);
-                // Not the number that the other end gets: the kernel takes a link to its own number for none, and is
-                // in no hurry then to notice that the cable is plugged in at both ends.
-                link.header.index = HERE;
-                link.attributes.push(LinkAttribute::LinkInfo(info));
-                RouteNetlinkMessage::NewLink(link)
-            })
+            configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || veth(&name, &peer, pid))
         })
     }
 
@@ -176,6 +161,34 @@ impl Actor {
             answered(me, "nfnetlink", args, added)
         })
     }
+}
+
+/// The message that sets an interface up.
+pub(in crate::stage) fn up(name: &str) -> RouteNetlinkMessage {
+    let mut link = named(name);
+    link.header.flags = LinkFlags::Up;
+    link.header.change_mask = LinkFlags::Up;
+    RouteNetlinkMessage::SetLink(link)
+}
+
+/// The message that makes a cable with its other end in the network namespace of a process.
+pub(in crate::stage) fn veth(name: &str, peer: &str, pid: i32) -> RouteNetlinkMessage {
+    let mut end = named(peer);
+    end.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));
+    let info = vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(end)))];
+    let mut link = named(name);
+    // Not the number that the other end gets: the kernel takes a link to its own number for none, and is in no hurry then
+    // to notice that the cable is plugged in at both ends.
+    link.header.index = HERE;
+    link.attributes.push(LinkAttribute::LinkInfo(info));
+    RouteNetlinkMessage::NewLink(link)
+}
+
+/// The message that makes a bridge.
+pub(in crate::stage) fn bridge(name: &str) -> RouteNetlinkMessage {
+    let mut link = named(name);
+    link.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
+    RouteNetlinkMessage::NewLink(link)
 }
 
 /// An interface, by its name.

@@ -257,7 +257,7 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
 
 /// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of
 /// the stage has.
-fn echo(address: Ipv4Addr) -> nix::Result<String> {
+pub(in crate::stage) fn echo(address: Ipv4Addr) -> nix::Result<String> {
     const REQUEST: u8 = 8;
     const REPLY: u8 = 0;
     let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;

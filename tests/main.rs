@@ -27,6 +27,7 @@ mod readme;
 mod recording;
 mod shell;
 mod snapshots;
+mod supervisor;
 mod support;
 mod terminal;
 mod untouched;

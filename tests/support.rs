@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use nix::unistd::geteuid;
 use serde_json::Value;
+use syscalls::Sysno;
+
+use crate::supervisor::{self, Call, Filter, Verdict};
 
 /// The id of a user who has nothing and may do nothing.
 pub const NOBODY: u32 = 65534;
@@ -110,7 +113,7 @@ impl House {
         let mut words = vec![self.program().into_os_string()];
         words.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         let env = [("LANG", "C.UTF-8"), ("PATH", SEARCHED)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Run { words, who: Who::Me, env: env.into(), cwd: self.arena.0.clone(), stdout: Stdio::piped }
+        Run { words, who: Who::Me, env: env.into(), cwd: self.arena.0.clone(), stdout: Stdio::piped, filter: None }
     }
 
     /// A shell script in which `"$0"` is the program.
@@ -156,6 +159,7 @@ pub struct Run {
     env: Vec<(String, String)>,
     cwd: PathBuf,
     stdout: fn() -> Stdio,
+    filter: Option<Filter>,
 }
 
 impl Run {
@@ -195,6 +199,12 @@ impl Run {
         self
     }
 
+    /// Behind a seccomp filter, which plays another machine.
+    pub fn behind(mut self, filter: Filter) -> Self {
+        self.filter = Some(filter);
+        self
+    }
+
     /// As a command to start by hand.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.words[0]);
@@ -203,13 +213,31 @@ impl Run {
         if self.who == Who::PlainUser && geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
+        if let Some(filter) = &self.filter {
+            supervisor::put_behind(&mut command, filter);
+        }
         command
     }
 
     /// Runs it to its end.
     pub fn end(&self) -> End {
+        self.end_of(self.command())
+    }
+
+    /// Runs it to its end, and has these system calls of all its processes judged, each before the kernel makes it.
+    #[track_caller]
+    pub fn judged(&self, watched: &[Sysno], judge: impl FnMut(&Call<'_>) -> Verdict + Send) -> End {
+        supervisor::judged(watched, judge, |bench| {
+            let mut command = self.command();
+            bench.put_before(&mut command);
+            self.end_of(command)
+        })
+    }
+
+    /// Runs a command that was made of this to its end.
+    pub fn end_of(&self, mut command: Command) -> End {
         let what = format!("{:?}", self.words);
-        let output = self.command().output().unwrap_or_else(|why| panic!("{what} does not start: {why}"));
+        let output = command.output().unwrap_or_else(|why| panic!("{what} does not start: {why}"));
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program speaks UTF-8");
         let end = End { what, status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) };
         // Whatever else a test is about: this must never be seen.

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use super::channel::Channel;
 use super::log::Line;
 use super::visit::{Left, Order, Visit};
-use super::{Manner, Stage, effects, open, root};
+use super::{Manner, Stage, effects, open, privileges, root};
 use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
 use crate::observe::processes;
@@ -55,6 +55,7 @@ impl House {
         // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
         let _ = prctl::set_child_subreaper(true);
         let (init, channel) = open::open(manner, direct)?;
+        privileges::give_up();
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut house = House { init: Some(init), channel, before: Machine::look() };
         house.be_patient(Some(SILENCE))?;

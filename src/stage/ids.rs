@@ -8,10 +8,13 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use super::open::refused_to_open;
 use crate::error::{Error, Result};
 
-/// The ids that a stage opened by root is made of: nobody's on a machine that has not handed them out itself.
+/// The ids that a stage opened by root is made of, or the first behind them that the machine has given to nobody.
 const NOBODYS: u32 = 200_000;
 /// How many of them there are.
 const COUNT: u32 = 65_536;
+
+/// Where a machine writes which ranges of ids it has given to its users: subuid(5), subgid(5).
+const GIVEN_AWAY: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 
 /// Who writes the stage's maps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +45,8 @@ impl Maps {
         }
         let known =
             fs::read_to_string("/proc/self/uid_map").map_err(|why| refused_to_open("/proc/self/uid_map", &why))?;
-        choose_for_root(&known).ok_or(Error::NoIdsForRoot)
+        let given: Vec<String> = GIVEN_AWAY.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
+        choose_for_root(&known, &given.concat()).ok_or(Error::NoIdsForRoot)
     }
 
     /// Writes the maps from inside, where that is the stage's own affair.
@@ -75,20 +79,22 @@ impl Maps {
     }
 }
 
-/// Ids for a stage of root's, from root's own uid_map: the machine's ids 200000 to 265535, or, where a container has
-/// not got those, the highest that there is. `None` if that would be the machine's root.
-fn choose_for_root(uid_map: &str) -> Option<Maps> {
+/// Ids for a stage of root's, from root's own uid_map and the ranges that were given to users: 65536 of the machine's ids
+/// from 200000 on, or, where a container has not got those, the highest that there is. `None` if that would be the
+/// machine's root.
+fn choose_for_root(uid_map: &str, given: &str) -> Option<Maps> {
     let extents = uid_map.lines().filter_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
         let (inside, outside) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
         Some((inside, outside, numbers.next()?.ok()?))
     });
     let extents: Vec<_> = extents.collect();
+    let first = first_free(given);
     let holds_all = |&(inside, _, count): &(u32, u32, u32)| {
-        inside <= NOBODYS && u64::from(inside) + u64::from(count) >= u64::from(NOBODYS) + u64::from(COUNT)
+        u64::from(inside) <= first && u64::from(inside) + u64::from(count) >= first + u64::from(COUNT)
     };
     if extents.iter().any(holds_all) {
-        return Some(Maps::Range { first: NOBODYS, count: COUNT });
+        return Some(Maps::Range { first: u32::try_from(first).ok()?, count: COUNT });
     }
     let &(inside, outside, count) = extents.iter().max_by_key(|(inside, ..)| *inside)?;
     match inside.checked_add(count.checked_sub(1)?)? {
@@ -97,6 +103,20 @@ fn choose_for_root(uid_map: &str) -> Option<Maps> {
         0 => Some(Maps::Own { uid: 0, gid: 0 }),
         highest => Some(Maps::Range { first: highest, count: 1 }),
     }
+}
+
+/// The first id from 200000 on behind which there are enough that are in no user's range: `NAME:FIRST:COUNT` a line.
+fn first_free(given: &str) -> u64 {
+    let range = |line: &str| {
+        let mut fields = line.trim().rsplit(':').map(str::parse::<u64>);
+        let (count, first) = (fields.next()?.ok()?, fields.next()?.ok()?);
+        Some((first, first.saturating_add(count)))
+    };
+    let mut ranges: Vec<(u64, u64)> = given.lines().filter_map(range).collect();
+    ranges.sort_unstable();
+    let count = u64::from(COUNT);
+    let behind = |free: u64, (first, end): (u64, u64)| if first < free + count && free < end { end } else { free };
+    ranges.into_iter().fold(NOBODYS.into(), behind)
 }
 
 /// Makes the caller root of the user namespace that it has just made: its own id there becomes 0.
@@ -118,22 +138,31 @@ mod tests {
     #[test]
     fn root_of_the_machine_gets_ids_that_are_nobodys() {
         let whole = "         0          0 4294967295\n";
-        assert_eq!(choose_for_root(whole), Some(Maps::Range { first: 200_000, count: 65_536 }));
+        assert_eq!(choose_for_root(whole, ""), Some(Maps::Range { first: 200_000, count: 65_536 }));
     }
 
     #[test]
     fn root_of_a_container_gets_the_highest_id_there_is() {
-        assert_eq!(choose_for_root("0 1000 1\n1 100000 65536\n"), Some(Maps::Range { first: 65_536, count: 1 }));
+        assert_eq!(choose_for_root("0 1000 1\n1 100000 65536\n", ""), Some(Maps::Range { first: 65_536, count: 1 }));
     }
 
     #[test]
     fn root_of_a_user_namespace_of_a_plain_user_is_that_user() {
-        assert_eq!(choose_for_root("0 1000 1\n"), Some(Maps::Own { uid: 0, gid: 0 }));
+        assert_eq!(choose_for_root("0 1000 1\n", ""), Some(Maps::Own { uid: 0, gid: 0 }));
+    }
+
+    #[test]
+    fn ids_that_users_have_been_given_are_left_alone() {
+        assert_eq!(first_free(""), 200_000);
+        assert_eq!(first_free("a:100000:65536\nb:165536:65536\nc:231072:65536\n"), 296_608);
+        assert_eq!(first_free("c:265000:10\n# a remark\nb:x:y\nd:400000:65536"), 265_010);
+        let whole = "0 0 4294967295\n";
+        assert_eq!(choose_for_root(whole, "a:1:4294967295"), Some(Maps::Range { first: u32::MAX - 1, count: 1 }));
     }
 
     #[test]
     fn the_machines_root_is_never_mapped() {
-        assert_eq!(choose_for_root("0 0 1\n"), None);
-        assert_eq!(choose_for_root(""), None);
+        assert_eq!(choose_for_root("0 0 1\n", ""), None);
+        assert_eq!(choose_for_root("", ""), None);
     }
 }

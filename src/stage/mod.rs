@@ -12,6 +12,7 @@ mod ids;
 mod log;
 mod meaning;
 mod open;
+mod privileges;
 mod process;
 mod root;
 mod shell;

@@ -23,6 +23,8 @@ pub enum Error {
         errno: i32,
         /// The kernel's own sentence about it, from netlink.
         kernel_said: Option<String>,
+        /// Whether it was told of as an event: it is the call that a verb is about then, and not one on the way there.
+        told: bool,
     },
     /// Root has no ids to give to a stage but its own.
     #[error("root of this user namespace has no id but the machine's own root, and a stage must not be that")]
@@ -56,7 +58,16 @@ pub enum Error {
 impl Error {
     /// A call that the kernel refused.
     pub fn refused(syscall: &str, call: impl Into<String>, errno: Errno) -> Self {
-        Error::Refused { syscall: syscall.to_owned(), call: call.into(), errno: errno as i32, kernel_said: None }
+        let (syscall, call, errno) = (syscall.to_owned(), call.into(), errno as i32);
+        Error::Refused { syscall, call, errno, kernel_said: None, told: false }
+    }
+
+    /// The same of a call that the standard library made; where it was not the kernel that said no, what it was.
+    pub fn io(syscall: &str, call: impl Into<String>, why: &std::io::Error) -> Self {
+        match why.raw_os_error() {
+            Some(errno) => Error::refused(syscall, call, Errno::from_raw(errno)),
+            None => Error::unexpected(call, why),
+        }
     }
 
     /// Something that is not as it must be.
@@ -75,10 +86,11 @@ impl Error {
 
 /// For calls whose refusal is what a lesson wants to show.
 pub trait Refusal<T> {
-    /// The errno with which the kernel refused; `None` if it did not.
+    /// The errno with which the kernel refused the call that was told of; `None` if it did not.
     ///
     /// # Errors
-    /// Whatever else went wrong: the call was not made at all.
+    /// Whatever else went wrong: the call was not made at all. Also where one on the way to it was refused, whose errno
+    /// must not pass for an answer to this one.
     fn refusal(self) -> Result<Option<Errno>>;
 
     /// The same, where one errno would mean that this machine lacks something, and not what the lesson wants to show.
@@ -92,7 +104,8 @@ impl<T> Refusal<T> for Result<T> {
     fn refusal(self) -> Result<Option<Errno>> {
         match self {
             Ok(_) => Ok(None),
-            Err(error) => error.errno().map(Some).ok_or(error),
+            Err(Error::Refused { errno, told: true, .. }) => Ok(Some(Errno::from_raw(errno))),
+            Err(error) => Err(error),
         }
     }
 

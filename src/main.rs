@@ -4,6 +4,9 @@
 use clap::Parser;
 use nslearn::{cli::Cli, commands, sys};
 
+#[global_allocator]
+static MEMORY: sys::Memory = sys::Memory;
+
 fn start() -> u8 {
     if let Err(closed) = sys::open_standard_streams() {
         return commands::no_stream(closed);

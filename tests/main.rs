@@ -14,6 +14,7 @@ mod by_hand;
 mod completions;
 mod consistency;
 mod errors;
+mod faults;
 mod ledger;
 mod moments;
 mod notes;

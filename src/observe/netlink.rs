@@ -1,6 +1,8 @@
 //! Conversations with the kernel's network configuration, rtnetlink(7): synchronous, and in the network namespace of
 //! whoever opens them.
 
+use std::io;
+
 use netlink_packet_core::{
     ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
     NetlinkPayload, NetlinkSerializable,
@@ -18,8 +20,8 @@ pub struct Refused {
     pub said: Option<String>,
 }
 
-impl From<std::io::Error> for Refused {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
         Refused { errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)), said: None }
     }
 }
@@ -87,7 +89,7 @@ impl Netlink {
     /// # Errors
     /// Those of send(2).
     pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), Refused> {
-        self.0.send(bytes, 0)?;
+        retried(|| self.0.send(bytes, 0))?;
         Ok(())
     }
 
@@ -104,7 +106,7 @@ impl Netlink {
     /// # Errors
     /// Those of recv(2), and whatever the kernel refuses.
     pub fn next<M: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<M>>, Refused> {
-        let (packet, _) = self.0.recv_from_full()?;
+        let (packet, _) = retried(|| self.0.recv_from_full())?;
         let mut messages = Vec::new();
         let mut rest = packet.as_slice();
         while !rest.is_empty() {
@@ -129,6 +131,16 @@ impl Netlink {
                     _ => {}
                 }
             }
+        }
+    }
+}
+
+/// Makes a call once more for as long as a signal came in between.
+fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
         }
     }
 }

@@ -1,6 +1,11 @@
 //! The processes that /proc shows: proc(5).
 
-use procfs::process::{Process, all_processes};
+use std::fs;
+use std::io;
+
+use nix::errno::Errno;
+use procfs::process::{Stat, Status};
+use procfs::{FromBufRead, FromRead};
 
 use super::namespaces;
 use crate::transcript::{Membership, ProcessRow};
@@ -9,11 +14,18 @@ use crate::transcript::{Membership, ProcessRow};
 ///
 /// # Errors
 /// Where there is no /proc, or it cannot be read.
-pub fn list() -> procfs::ProcResult<Vec<ProcessRow>> {
-    let mut rows: Vec<ProcessRow> = all_processes()?
-        .filter_map(|process| process.and_then(|process| process.stat()).ok())
-        .map(|stat| ProcessRow { pid: stat.pid, ppid: stat.ppid, command: stat.comm })
-        .collect();
+pub fn list() -> io::Result<Vec<ProcessRow>> {
+    let mut rows = Vec::new();
+    for pid in numbers()? {
+        match fs::read(format!("/proc/{pid}/stat")) {
+            Ok(text) => {
+                let stat = Stat::from_read(text.as_slice()).map_err(io::Error::other)?;
+                rows.push(ProcessRow { pid: stat.pid, ppid: stat.ppid, command: stat.comm });
+            }
+            Err(why) if has_ended(&why) => {}
+            Err(why) => return Err(why),
+        }
+    }
     rows.sort_by_key(|row| row.pid);
     Ok(rows)
 }
@@ -21,14 +33,14 @@ pub fn list() -> procfs::ProcResult<Vec<ProcessRow>> {
 /// All processes that live and whose namespaces the reader may see, by number: their names, their numbers from the
 /// outermost PID namespace that this /proc knows to their own, and the namespaces that they are in.
 pub fn standing() -> Vec<Membership> {
-    let member = |process: Process| {
-        let status = process.status().ok()?;
+    let member = |pid: i32| {
+        let status = status(pid).ok()?;
         // A zombie has left its namespaces already.
         let alive = !status.state.starts_with('Z');
-        let namespaces = namespaces::of(&process.pid.to_string()).ok().filter(|_| alive)?;
-        Some(Membership { actor: status.name, pids: status.nspid.unwrap_or_else(|| vec![process.pid]), namespaces })
+        let namespaces = namespaces::of(&pid.to_string()).ok().filter(|_| alive)?;
+        Some(Membership { actor: status.name, pids: status.nspid.unwrap_or_else(|| vec![pid]), namespaces })
     };
-    let mut members: Vec<_> = all_processes().into_iter().flatten().flatten().filter_map(member).collect();
+    let mut members: Vec<_> = numbers().into_iter().flatten().filter_map(member).collect();
     members.sort_by(|one, other| one.pids.cmp(&other.pids));
     members
 }
@@ -38,7 +50,22 @@ pub fn standing() -> Vec<Membership> {
 ///
 /// # Errors
 /// Where there is no such process, or the kernel does not say (before Linux 4.1).
-pub fn pids(pid: i32) -> procfs::ProcResult<Vec<i32>> {
-    let status = Process::new(pid)?.status()?;
-    status.nspid.ok_or_else(|| procfs::ProcError::Other("no NSpid in /proc/PID/status".to_owned()))
+pub fn pids(pid: i32) -> io::Result<Vec<i32>> {
+    status(pid)?.nspid.ok_or_else(|| io::Error::other("no NSpid in /proc/PID/status"))
+}
+
+fn status(pid: i32) -> io::Result<Status> {
+    let text = fs::read(format!("/proc/{pid}/status"))?;
+    Status::from_buf_read(text.as_slice()).map_err(io::Error::other)
+}
+
+/// The numbers in the reader's /proc.
+fn numbers() -> io::Result<Vec<i32>> {
+    let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir("/proc")?.collect();
+    Ok(entries?.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// Whether a file of /proc could not be read for the reason that its process is no more.
+fn has_ended(why: &io::Error) -> bool {
+    matches!(why.raw_os_error().map(Errno::from_raw), Some(Errno::ENOENT | Errno::ESRCH))
 }

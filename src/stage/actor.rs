@@ -8,6 +8,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use nix::errno::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,6 +16,7 @@ use super::channel::{Channel, Message};
 use super::process::Process;
 use crate::error::{Error, Result};
 use crate::sys::{SCRIPT_LENGTH, Script};
+use crate::transcript::errno_name;
 
 /// A process on the stage, with a name and a part to play.
 pub struct Actor {
@@ -53,8 +55,7 @@ impl Actor {
     /// The process at the other end of `fd`, which its parent knows as `pid_for_parent`; waits until it is up.
     pub(super) fn across(name: &str, pid_for_parent: i32, fd: OwnedFd) -> Result<Self> {
         let channel = Channel::from(fd);
-        let hello = channel.receive().ok().flatten();
-        let pid = hello.and_then(|message| message.sender).ok_or_else(|| Error::Gone(name.to_owned()))?;
+        let pid = heard(name, &channel)?.sender.ok_or_else(|| Error::Gone(name.to_owned()))?;
         Ok(Actor {
             name: name.to_owned(),
             pid,
@@ -113,7 +114,9 @@ impl Actor {
             Seat::Here(process) => {
                 let mut process = process.borrow_mut();
                 process.received = match fd {
-                    Some(fd) => Some(fd.try_clone_to_owned().map_err(|why| Error::unexpected("dup", why))?),
+                    Some(fd) => {
+                        Some(fd.try_clone_to_owned().map_err(|why| Error::io("fcntl", "fcntl(F_DUPFD)", &why))?)
+                    }
                     None => None,
                 };
                 let answer = script.run(&mut process, &request);
@@ -185,16 +188,30 @@ impl Actor {
         let mut message = Vec::with_capacity(SCRIPT_LENGTH + request.len());
         message.extend_from_slice(&script.to_bytes());
         message.extend_from_slice(request);
-        channel.send(&message, fd).map_err(|_| Error::Gone(self.name.clone()))
+        channel.send(&message, fd).map_err(|errno| match errno {
+            Errno::EPIPE | Errno::ECONNRESET => Error::Gone(self.name.clone()),
+            errno => lost("sendmsg", &self.name, errno),
+        })
     }
 
     fn receive(&self, channel: &Channel) -> Result<Message> {
-        channel.receive().ok().flatten().ok_or_else(|| Error::Gone(self.name.clone()))
+        heard(&self.name, channel)
     }
 
     fn understand<R: DeserializeOwned>(&self, answer: &[u8]) -> Result<R> {
         serde_json::from_slice::<Result<R>>(answer).map_err(|why| Error::unexpected(&self.name, why))?
     }
+}
+
+/// Waits for what an actor says.
+fn heard(name: &str, channel: &Channel) -> Result<Message> {
+    let message = channel.receive().map_err(|errno| lost("recvmsg", name, errno))?;
+    message.ok_or_else(|| Error::Gone(name.to_owned()))
+}
+
+/// A message is lost. This is no refusal of what the actor was to do, which may be done: the story cannot go on.
+fn lost(syscall: &str, name: &str, errno: Errno) -> Error {
+    Error::unexpected(format!("{syscall}(the actor {name})"), errno_name(errno as i32))
 }
 
 impl fmt::Debug for Actor {

@@ -13,6 +13,7 @@ use nix::unistd::{Pid, pipe2, read};
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
 
 use super::ids::Maps;
+use super::process::retried;
 use crate::error::{Error, Result};
 
 /// What passes between the program and the process that it makes, until that one has its ids.
@@ -44,7 +45,7 @@ impl Handshake {
         drop(self.maps_written);
         if written.is_err() {
             let _ = kill(child, Signal::SIGKILL);
-            let _ = waitpid(child, None);
+            let _ = retried(|| waitpid(child, None));
         }
         written
     }
@@ -53,7 +54,7 @@ impl Handshake {
     pub(super) fn take_ids(self) -> Result<()> {
         drop(self.maps_written);
         self.maps.write_own()?;
-        while read(&self.mapped, &mut [0]) == Err(Errno::EINTR) {}
+        let _ = retried(|| read(&self.mapped, &mut [0]));
         self.maps.drop_into()?;
         // After the change of ids, which makes a process undumpable and its /proc files the machine's root's: whoever is
         // on the stage writes maps of their own there.
@@ -67,7 +68,7 @@ impl Handshake {
 fn die_with(program: &OwnedFd) -> Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(|errno| Error::refused("prctl", "prctl(PR_SET_PDEATHSIG)", errno))?;
     let mut gone = [PollFd::new(program.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut gone, PollTimeout::ZERO).is_ok_and(|ready| ready > 0) {
+    if retried(|| poll(&mut gone, PollTimeout::ZERO)).is_ok_and(|ready| ready > 0) {
         crate::sys::exit(1);
     }
     Ok(())

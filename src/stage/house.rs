@@ -14,12 +14,18 @@ use nix::unistd::Pid;
 
 use super::channel::Channel;
 use super::log::Line;
+use super::process::{io_errno, retried};
 use super::visit::{Left, Order, Visit};
 use super::{Manner, Stage, effects, open, privileges, root};
 use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
 use crate::observe::processes;
-use crate::transcript::{Event, Look, Value};
+use crate::sys;
+use crate::transcript::{Event, Look, Value, errno_name};
+
+/// How a stage ended whose first process got no more memory.
+const OUT_OF_MEMORY: &str =
+    "its first process was out of memory; a limit on address space (ulimit -v) or on memory is the likely cause";
 
 /// How long a stage may be silent before it counts as hung.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -39,6 +45,8 @@ pub struct House {
     init: Option<Pid>,
     channel: Channel,
     before: Machine,
+    /// Whether the end of the stage's first process was seen.
+    reaped: nix::Result<()>,
 }
 
 impl House {
@@ -57,7 +65,7 @@ impl House {
         let (init, channel) = open::open(manner, direct)?;
         privileges::give_up();
         // While the stage is being built, which takes longer and touches nothing of this.
-        let mut house = House { init: Some(init), channel, before: Machine::look() };
+        let mut house = House { init: Some(init), channel, before: Machine::look(), reaped: Ok(()) };
         house.be_patient(Some(SILENCE))?;
         match house.next()? {
             Line::Failed(error) => Err(error),
@@ -174,7 +182,7 @@ impl House {
     /// Ends the stage, waits until it is gone, and says what is on the machine now that was not there before.
     pub fn close(&mut self) -> Vec<String> {
         self.end();
-        self.before.left_behind()
+        self.before.left_behind(self.reaped)
     }
 
     /// Ends the stage, waits until it is gone, and says how its first process ended.
@@ -182,10 +190,15 @@ impl House {
         let Some(init) = self.init.take() else { return "it was closed".to_owned() };
         // Whatever it is at: SIGKILL from the parent PID namespace is the one signal that no init can ignore.
         let _ = kill(init, Signal::SIGKILL);
-        match waitpid(init, None) {
+        match retried(|| waitpid(init, None)) {
+            Ok(WaitStatus::Exited(_, sys::OUT_OF_MEMORY)) => OUT_OF_MEMORY.to_owned(),
             Ok(WaitStatus::Exited(_, status)) => format!("its first process ended with status {status}"),
             Ok(WaitStatus::Signaled(_, signal, _)) => format!("its first process was killed by {signal}"),
-            Ok(_) | Err(_) => "its first process is gone".to_owned(),
+            Ok(_) => "its first process is gone".to_owned(),
+            Err(errno) => {
+                self.reaped = Err(errno);
+                format!("waitpid(its first process) says {}", errno_name(errno as i32))
+            }
         }
     }
 }
@@ -213,35 +226,46 @@ fn look_through_the_curtain(pids: &mut Vec<Value>, sender: Option<i32>) {
 /// What a lesson could change on a machine if the stage did not hold.
 #[derive(Debug)]
 struct Machine {
-    hostname: OsString,
-    domainname: OsString,
+    names: nix::Result<[OsString; 2]>,
 }
 
 impl Machine {
     fn look() -> Self {
-        let names = uname().ok();
-        Machine {
-            hostname: names.as_ref().map(|names| names.nodename().to_owned()).unwrap_or_default(),
-            domainname: names.as_ref().map(|names| names.domainname().to_owned()).unwrap_or_default(),
-        }
+        Machine { names: uname().map(|names| [names.nodename().to_owned(), names.domainname().to_owned()]) }
     }
 
-    /// What is there now that was not there when this look was taken.
-    fn left_behind(&self) -> Vec<String> {
-        let now = Machine::look();
+    /// What is there now that was not there when this look was taken, and what cannot be told.
+    fn left_behind(&self, reaped: nix::Result<()>) -> Vec<String> {
         let mut left = Vec::new();
-        if now.hostname != self.hostname {
-            left.push(format!("the hostname is {:?} now", now.hostname));
+        let says = |call: &str, errno: Errno| format!("{call} says {}", errno_name(errno as i32));
+        let unknown = |call: &str, errno: Errno| format!("nobody knows what: {}", says(call, errno));
+        match (&self.names, Machine::look().names) {
+            (Ok([host, domain]), Ok([host_now, domain_now])) => {
+                if *host != host_now {
+                    left.push(format!("the hostname is {host_now:?} now"));
+                }
+                if *domain != domain_now {
+                    left.push(format!("the NIS domain name is {domain_now:?} now"));
+                }
+            }
+            (Err(errno), _) => left.push(unknown("uname()", *errno)),
+            (_, Err(errno)) => left.push(unknown("uname()", errno)),
         }
-        if now.domainname != self.domainname {
-            left.push(format!("the NIS domain name is {:?} now", now.domainname));
+        match std::fs::read_to_string("/proc/self/mountinfo") {
+            Ok(mounts) if mounts.lines().any(|mount| mount.contains(root::MOUNT_SOURCE)) => {
+                left.push("a mount of the stage's".to_owned());
+            }
+            Ok(_) => {}
+            Err(why) => left.push(unknown("read(/proc/self/mountinfo)", io_errno(&why))),
         }
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        if mounts.lines().any(|mount| mount.contains(root::MOUNT_SOURCE)) {
-            left.push("a mount of the stage's".to_owned());
-        }
-        if waitid(Id::All, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT) != Err(Errno::ECHILD) {
-            left.push("a process of the stage's".to_owned());
+        let any = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match retried(|| waitid(Id::All, any)) {
+            Err(Errno::ECHILD) => {}
+            Ok(_) => left.push(match reaped {
+                Ok(()) => "a process of the stage's".to_owned(),
+                Err(errno) => format!("a process of the stage's: {}", says("waitpid()", errno)),
+            }),
+            Err(errno) => left.push(unknown("waitid()", errno)),
         }
         left
     }

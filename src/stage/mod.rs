@@ -190,7 +190,7 @@ impl Stage {
     /// Where the actor is gone.
     pub fn membership(&self, actor: &Actor) -> Result<Membership> {
         let namespaces = namespaces::of(&actor.pid().to_string())
-            .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns", actor.pid()), why))?;
+            .map_err(|why| Error::io("readlink", format!("readlink(/proc/{}/ns)", actor.pid()), &why))?;
         Ok(Membership { actor: actor.name().to_owned(), pids: vec![actor.pid()], namespaces })
     }
 
@@ -200,7 +200,7 @@ impl Stage {
     /// Where the actor is gone, or the kernel does not have that type.
     pub fn namespace_of(&self, actor: &Actor, kind: Kind) -> Result<NamespaceId> {
         namespaces::read(&format!("{}/ns/{kind}", actor.pid()), kind)
-            .map_err(|why| Error::unexpected(format!("reading /proc/{}/ns/{kind}", actor.pid()), why))
+            .map_err(|why| Error::io("readlink", format!("readlink(/proc/{}/ns/{kind})", actor.pid()), &why))
     }
 
     /// What happens between two steps: it is told where everybody stands, and there is time to look around.

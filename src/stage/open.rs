@@ -80,7 +80,7 @@ fn make(manner: Manner) -> Result<Forked> {
 }
 
 pub(super) fn refused_to_open(path: &str, why: &std::io::Error) -> Error {
-    Error::refused("open", format!("open({path})"), super::process::io_errno(why))
+    Error::io("open", format!("open({path})"), why)
 }
 
 /// The life of the stage's first process. Its end is the end of the stage: every process in its PID namespace goes.

@@ -84,7 +84,8 @@ impl Process {
             times,
             note: self.note.take(),
         }));
-        result.map_err(|errno| Error::Refused { syscall: syscall.to_owned(), call, errno: errno as i32, kernel_said })
+        let syscall = syscall.to_owned();
+        result.map_err(|errno| Error::Refused { syscall, call, errno: errno as i32, kernel_said, told: true })
     }
 
     /// The guard in front of every call that changes what a namespace of this type holds: it lets nobody through who is
@@ -241,6 +242,16 @@ impl Told for crate::transcript::NamespaceId {
 impl Told for OwnedFd {
     fn told(&self) -> Value {
         Value::Text("a file descriptor".to_owned())
+    }
+}
+
+/// Makes a call once more for as long as a signal came in between: that says nothing about the call.
+pub(super) fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
     }
 }
 

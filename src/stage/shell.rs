@@ -74,7 +74,7 @@ impl Drop for Foreground {
 fn live(stage: &Stage, program: &Path, args: &[&str], directory: &Path) -> Result<()> {
     let mut command = Command::new(program);
     command.args(args).current_dir(if directory.is_dir() { directory } else { Path::new("/") });
-    let child = command.spawn().map_err(|why| Error::unexpected(program.display().to_string(), why))?;
+    let child = command.spawn().map_err(|why| Error::io("execve", format!("execve({})", program.display()), &why))?;
     loop {
         // As a PID namespace's first process must: it also reaps those whose parents have ended.
         let (pid, status) = match wait() {

@@ -18,6 +18,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use super::Stage;
+use super::process::retried;
 use crate::error::{Error, Result};
 use crate::observe::namespaces;
 use crate::sys::{self, Forked};
@@ -66,9 +67,9 @@ impl Stage {
         for (path, text) in &visit.files {
             let directory = path.parent().unwrap_or(Path::new("/tmp"));
             let put = fs::create_dir_all(directory).and_then(|()| fs::write(path, text));
-            put.map_err(|why| Error::unexpected(path.display().to_string(), why))?;
+            put.map_err(|why| Error::io("write", format!("write({})", path.display()), &why))?;
         }
-        let own = namespaces::of("self").map_err(|why| Error::unexpected("/proc/self/ns", why))?;
+        let own = namespaces::of("self").map_err(|why| Error::io("readlink", "readlink(/proc/self/ns)", &why))?;
         let mut types: Vec<Kind> = actor.namespaces.iter().filter(|id| !own.contains(id)).map(|id| id.kind).collect();
         if let Some(status) = enter(&actor, &types, visit, streams)? {
             return Ok(Left { status, with_mounts: true });
@@ -95,7 +96,7 @@ fn enter(actor: &Membership, types: &[Kind], visit: &Visit, streams: &[OwnedFd])
         Forked::Parent(child) => {
             drop(tell);
             let mut word = [0; 4];
-            let length = read(&told, &mut word).unwrap_or_default();
+            let length = retried(|| read(&told, &mut word)).unwrap_or_default();
             let status = wait_for(child)?;
             match word.get(..length) {
                 Some([]) | None => Ok(Some(status)),

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 mod fds;
+mod memory;
 mod mount;
 mod notify;
 mod process;
@@ -10,6 +11,7 @@ mod script;
 mod uts;
 
 pub use fds::{close_all_but, open_standard_streams};
+pub use memory::{Memory, OUT_OF_MEMORY};
 pub use mount::mount_setattr_rdonly;
 pub use notify::notify_of_writes;
 pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces};

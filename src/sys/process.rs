@@ -97,5 +97,5 @@ fn nest(answer: &mut [libc::c_int; 2]) {
     }
     let mut status = 0;
     // SAFETY: `status` outlives the call.
-    unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    while unsafe { libc::waitpid(pid, &raw mut status, 0) } == -1 && Errno::last() == Errno::EINTR {}
 }

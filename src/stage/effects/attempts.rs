@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::observe::netlink::{Netlink, Refused};
 use crate::observe::{firewall, links, namespaces, processes, sockets};
 use crate::stage::ids::map_root;
-use crate::stage::process::io_errno;
+use crate::stage::process::{io_errno, retried};
 use crate::stage::root::{self, WORKBENCH, tried};
 use crate::stage::verbs::{bridge, echo, up, veth};
 use crate::sys::{self, Forked};
@@ -95,7 +95,7 @@ pub(super) fn in_a_child(run: impl FnOnce() -> Result<()>) -> Result<()> {
             drop(mine);
             let mut result = Vec::new();
             let read = File::from(answer).read_to_end(&mut result);
-            while waitpid(pid, None) == Err(Errno::EINTR) {}
+            let _ = retried(|| waitpid(pid, None));
             let lost = |why: String| Error::unexpected("a process in which something was tried", why);
             read.map_err(|why| lost(why.to_string()))?;
             serde_json::from_slice::<Result<()>>(&result).map_err(|why| lost(why.to_string()))?
@@ -138,7 +138,7 @@ fn moved(flag: CloneFlags, kind: Kind) -> Result<()> {
 }
 
 fn refused_by(syscall: &str, what: &str, why: &std::io::Error) -> Error {
-    Error::refused(syscall, format!("{syscall}({what})"), io_errno(why))
+    Error::io(syscall, format!("{syscall}({what})"), why)
 }
 
 fn mounts(effect: Effect) -> Result<()> {
@@ -224,6 +224,7 @@ fn network(effect: Effect) -> Result<()> {
         call: format!("{name}({})", effect.title()),
         errno: why.errno as i32,
         kernel_said: why.said,
+        told: false,
     };
     let change = |request: RouteNetlinkMessage, flags: u16| {
         Netlink::open().and_then(|netlink| netlink.change(request, flags)).map_err(|why| asked("rtnetlink", why))

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use nix::mount::{MntFlags, MsFlags};
 use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::stat::{Mode, major, minor};
 use nix::unistd;
 
 use crate::error::{Error, Result};
-use crate::stage::process::{Process, io_errno};
+use crate::stage::process::{Process, io_errno, retried};
 use crate::stage::{Actor, Stage};
 use crate::sys;
 use crate::transcript::{Event, Kind, Look, Value};
@@ -41,7 +42,7 @@ impl Actor {
             fs::create_dir_all(directory)
                 .and_then(|()| File::options().create(true).append(true).open(&path))
                 .and_then(|mut file| file.write_all(text.as_bytes()))
-                .map_err(|why| Error::unexpected(&path, why))
+                .map_err(|why| Error::io("write", format!("write({path})"), &why))
         })
     }
 
@@ -138,9 +139,10 @@ impl Actor {
     /// Those of open(2).
     pub fn entries(&self, path: &str) -> Result<Vec<String>> {
         self.perform(path.to_owned(), |_, path| {
-            let entries = fs::read_dir(&path).map_err(|why| Error::unexpected(&path, why))?;
+            let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+            let names = fs::read_dir(&path).and_then(|entries| entries.map(|entry| entry.map(name)).collect());
             let mut names: Vec<String> =
-                entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+                names.map_err(|why| Error::io("getdents64", format!("getdents64({path})"), &why))?;
             names.sort();
             Ok(names)
         })
@@ -194,24 +196,26 @@ impl Stage {
 /// Prints what is in a file, and then what is added to it, line by line, for good.
 fn follow(me: &mut Process, path: &str) -> Result<()> {
     let lost = |why: nix::errno::Errno| Error::refused("fcntl", format!("fcntl({path}, F_NOTIFY)"), why);
-    let mut file = File::open(path).map_err(|why| Error::unexpected(path, why))?;
+    let unreadable = |why: std::io::Error| Error::io("read", format!("read({path})"), &why);
+    let mut file = File::open(path).map_err(unreadable)?;
     let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
-    let directory = File::open(directory).map_err(|why| Error::unexpected(path, why))?;
+    let directory = File::open(directory).map_err(unreadable)?;
     // SIGIO waits in line until it is asked for. inotify(7) would do as well, but the kernel takes ten milliseconds to
     // let go of it when the process ends, which F_NOTIFY does not.
     let written = SigSet::from(Signal::SIGIO);
     written.thread_block().map_err(lost)?;
+    let written = SignalFd::with_flags(&written, SfdFlags::SFD_CLOEXEC).map_err(lost)?;
     sys::notify_of_writes(directory.as_fd()).map_err(lost)?;
     // Only now does a line that is added not go by unseen.
     me.report(&());
     loop {
         let mut text = String::new();
-        file.read_to_string(&mut text).map_err(|why| Error::unexpected(path, why))?;
+        file.read_to_string(&mut text).map_err(unreadable)?;
         for line in text.lines() {
             let look = Look::Output { like: format!("tail -f {path}"), lines: vec![line.to_owned()] };
             me.log.event(Event::Saw { actor: me.name.clone(), look });
             me.report(&line);
         }
-        written.wait().map_err(lost)?;
+        retried(|| written.read_signal()).map_err(lost)?;
     }
 }

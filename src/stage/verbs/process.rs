@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::observe::processes;
-use crate::stage::process::Told;
+use crate::stage::process::{Told, retried};
 use crate::stage::{Actor, Stage};
 use crate::sys;
 use crate::transcript::{Event, Kind, Look, ProcessRow, Value};
@@ -112,7 +112,7 @@ impl Actor {
     /// `ECHILD` where it is no child of this actor.
     pub fn waitpid(&self, pid: i32) -> Result<End> {
         self.perform(pid, |me, pid| {
-            let end = waitpid(Pid::from_raw(pid), None).map(|status| match status {
+            let end = retried(|| waitpid(Pid::from_raw(pid), None)).map(|status| match status {
                 WaitStatus::Signaled(pid, signal, _) => {
                     End { pid: pid.as_raw(), killed_by: Some(signal.as_str().to_owned()) }
                 }
@@ -148,7 +148,7 @@ impl Actor {
             Err(error) => return Err(error),
         }
         // The channel is closed early in a process's end. Whoever looks around now must not find it half gone.
-        let reaped = waitpid(Pid::from_raw(self.pid()), None);
+        let reaped = retried(|| waitpid(Pid::from_raw(self.pid()), None));
         reaped.map(drop).map_err(|errno| Error::refused("waitpid", format!("waitpid({})", self.pid()), errno))
     }
 
@@ -175,7 +175,7 @@ impl Actor {
     /// # Errors
     /// Where the actor has no /proc.
     pub fn processes(&self) -> Result<Vec<ProcessRow>> {
-        self.perform((), |_, ()| processes::list().map_err(|why| Error::unexpected("/proc", why)))
+        self.perform((), |_, ()| processes::list().map_err(|why| Error::io("read", "read(/proc)", &why)))
     }
 
     /// Shows the actor's numbers, and returns those from the outermost PID namespace that its /proc knows to its own:
@@ -185,10 +185,11 @@ impl Actor {
     /// Where the actor's /proc does not list it.
     pub fn nspid(&self) -> Result<Vec<i32>> {
         self.perform((), |me, ()| {
-            let own = std::fs::read_link("/proc/self").ok();
-            let own = own.and_then(|own| own.to_str()?.parse().ok());
+            let own = std::fs::read_link("/proc/self");
+            let own = own.map_err(|why| Error::io("readlink", "readlink(/proc/self)", &why))?;
+            let own = own.to_str().and_then(|own| own.parse().ok());
             let own = own.ok_or_else(|| Error::unexpected("/proc/self", "this process is not in there"))?;
-            let pids = processes::pids(own).map_err(|why| Error::unexpected("NSpid", why))?;
+            let pids = processes::pids(own).map_err(|why| Error::io("read", "read(/proc/self/status)", &why))?;
             // By the actor itself, not by the director: the machine's number is that of whoever sends this.
             let look = Look::Pids(pids.iter().copied().map(Value::Pid).collect());
             me.log.event(Event::Saw { actor: me.name.clone(), look });

@@ -1,6 +1,6 @@
 //! Sockets: tcp(7), unix(7), icmp(7), and the little HTTP that a web server and its client speak.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,11 +12,12 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use crate::error::{Error, Result};
 use crate::observe::sockets;
-use crate::stage::process::{Fd, Process, Zero, io_errno};
+use crate::stage::process::{Fd, Process, Zero, io_errno, retried};
 use crate::stage::{Actor, Stage};
 use crate::transcript::{Kind, Listener, Look, Value};
 
@@ -66,7 +67,7 @@ impl Actor {
         self.perform(address, |me, address| {
             let stream = TcpStream::connect((address, 80)).map(Zero).map_err(|error| io_errno(&error));
             let Zero(stream) = me.called("connect", vec![Value::Text(format!("{address}:80"))], stream)?;
-            get(stream, address).map_err(|why| Error::unexpected("GET /", why))
+            get(stream, address).map_err(|why| Error::io("recv", format!("recv(the page of {address})"), &why))
         })
     }
 
@@ -102,8 +103,9 @@ impl Actor {
     /// `ECONNREFUSED` where nobody listens under that name.
     pub fn connect_unix(&self, name: &str) -> Result<()> {
         self.perform(name.to_owned(), |me, name| {
-            let connected = unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
-            me.called("connect", vec![Value::Text(name)], connected.map_err(|error| io_errno(&error)))
+            let connect = || unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
+            let connected = retried(|| connect().map_err(|error| io_errno(&error)));
+            me.called("connect", vec![Value::Text(name)], connected)
         })
     }
 
@@ -114,7 +116,7 @@ impl Actor {
     pub fn open_mailbox(&self, path: &str) -> Result<Fd> {
         self.perform(path.to_owned(), |me, path| {
             me.must_be_off_the_machine(Kind::Mnt, "bind")?;
-            let mailbox = UnixDatagram::bind(&path).map_err(|why| Error::unexpected(&path, why))?;
+            let mailbox = UnixDatagram::bind(&path).map_err(|why| Error::io("bind", format!("bind({path})"), &why))?;
             setsockopt(&mailbox, sockopt::PassCred, &true)
                 .map_err(|errno| Error::refused("setsockopt", "setsockopt(SO_PASSCRED)", errno))?;
             Ok(me.keep(OwnedFd::from(mailbox)))
@@ -127,9 +129,9 @@ impl Actor {
     /// Those of sendto(2).
     pub fn write_to_mailbox(&self, path: &str, text: &str) -> Result<()> {
         self.perform((path.to_owned(), text.to_owned()), |me, (path, text)| {
-            let sent = UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
-            let args = vec![Value::Name(text), Value::Name(path)];
-            me.called("sendto", args, sent.map(Value::from).map_err(|error| io_errno(&error))).map(drop)
+            let send = || UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
+            let sent = retried(|| send().map(Value::from).map_err(|error| io_errno(&error)));
+            me.called("sendto", vec![Value::Name(text), Value::Name(path)], sent).map(drop)
         })
     }
 
@@ -144,8 +146,10 @@ impl Actor {
             let mut ancillary = RecvAncillaryBuffer::new(&mut space);
             let mut text = [0; 64];
             let mut parts = [std::io::IoSliceMut::new(&mut text)];
-            let received = recvmsg(me.fd(mailbox)?, &mut parts, &mut ancillary, RecvFlags::empty())
-                .map_err(|errno| Error::unexpected("recvmsg", errno))?;
+            let fd = me.fd(mailbox)?;
+            let received = retry_on_intr(|| recvmsg(fd, &mut parts, &mut ancillary, RecvFlags::empty()));
+            let refused = |errno: Errno| Error::io("recvmsg", "recvmsg(SCM_CREDENTIALS)", &errno.into());
+            let received = received.map_err(refused)?;
             let sender = ancillary.drain().find_map(|message| match message {
                 RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
                 _ => None,
@@ -220,13 +224,21 @@ fn unix_address(name: &str) -> std::io::Result<SocketAddr> {
 
 /// Answers one request after the other. A client that says nothing sensible is left alone.
 fn serve(me: &mut Process, listener: Fd, page: &str) -> Result<()> {
-    let listener = me.fd(listener)?.try_clone_to_owned().map_err(|why| Error::unexpected("dup", why))?;
-    let listener = TcpListener::from(listener);
+    /// How often in a row it may fail to take a client in: then it is not for the client's sake.
+    const TRIES: usize = 5;
+    let listener = me.fd(listener)?.try_clone_to_owned();
+    let listener = TcpListener::from(listener.map_err(|why| Error::io("fcntl", "fcntl(F_DUPFD)", &why))?);
     me.report(&());
+    let mut failed = 0;
     loop {
-        if let Ok((stream, _)) = listener.accept() {
-            // A client that hangs up halfway is its own affair.
-            let _ = answer(stream, page);
+        match listener.accept() {
+            Ok((stream, _)) => {
+                failed = 0;
+                // A client that hangs up halfway is its own affair.
+                let _ = answer(stream, page);
+            }
+            Err(why) if failed == TRIES => return Err(Error::io("accept", "accept()", &why)),
+            Err(_) => failed += 1,
         }
     }
 }
@@ -251,7 +263,12 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    // A server that met an error has closed the connection early, and cannot say so in any other way.
+    let whole = answer.split_once("\r\n\r\n").filter(|(head, body)| {
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
+        length == Some(body.len())
+    });
+    let (_, body) = whole.ok_or_else(|| io::Error::other("the server hung up before all of it had come"))?;
     Ok(body.lines().map(str::to_owned).collect())
 }
 
@@ -268,10 +285,10 @@ pub(in crate::stage) fn echo(address: Ipv4Addr) -> nix::Result<String> {
     let sum = checksum(&packet).to_be_bytes();
     packet[2..4].copy_from_slice(&sum);
     let to = SockaddrIn::from(SocketAddrV4::new(address, 0));
-    sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())?;
+    retried(|| sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty()))?;
     let mut reply = [0_u8; 128];
     loop {
-        let length = recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty())?;
+        let length = retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty()))?;
         // The IP header comes along; its length is in its first byte, the time to live in its ninth.
         let header = usize::from(reply[0] & 0x0f) * 4;
         if reply[header] == REPLY {

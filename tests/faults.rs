@@ -1,0 +1,253 @@
+//! Every system call can fail at any time. Whichever one does: the program says what it means and how it ends, claims
+//! nothing that was not, leaves nothing behind, and comes to an end.
+//!
+//! strace's injection counts the calls of each process anew, and so never reaches those of the later ones. Here they are
+//! counted over the whole lesson, by the supervisor.
+
+mod judgement;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use syscalls::Sysno;
+
+use self::judgement::Told;
+use crate::moments::{processes_of, wait_until_none_runs};
+use crate::supervisor::{Call, Verdict, can_play, supervise};
+use crate::support::{House, Run, Who, everybody, house, stage};
+
+const ERRNOS: [Errno; 4] = [Errno::EPERM, Errno::ENOMEM, Errno::EINTR, Errno::ENOSPC];
+
+/// How long a lesson may take that meets a fault: less than its own patience with a stage that says nothing, for to wait
+/// for that is to hang.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How many lessons are told at once: a lesson keeps one CPU busy, and these are of a machine that has two.
+const WORKERS: usize = 2;
+
+/// Calls that do not return, and calls that cannot fail: the kernel lets go of a descriptor whatever close(2) says, and
+/// has each process's numbers at hand.
+const LEFT_OUT: [Sysno; 12] = [
+    Sysno::close,
+    Sysno::execve,
+    Sysno::exit,
+    Sysno::exit_group,
+    Sysno::getegid,
+    Sysno::geteuid,
+    Sysno::getgid,
+    Sysno::getpid,
+    Sysno::getppid,
+    Sysno::gettid,
+    Sysno::getuid,
+    Sysno::rt_sigreturn,
+];
+
+/// Calls for more memory.
+const MEMORY: [Sysno; 3] = [Sysno::brk, Sysno::mmap, Sysno::mremap];
+
+/// How often a lesson makes each kind of call, for somebody.
+type Census = BTreeMap<Sysno, usize>;
+
+/// A call that fails.
+#[derive(Debug, Clone, Copy)]
+struct Fault {
+    sysno: Sysno,
+    errno: Errno,
+    /// Which of the calls of this kind, from 1.
+    which: usize,
+    /// Whether all later ones fail as well.
+    lasting: bool,
+    who: Who,
+}
+
+impl Fault {
+    /// Whether it is about calls of this kind. Where there is no memory, there is none by any call.
+    fn concerns(self, sysno: Sysno) -> bool {
+        sysno == self.sysno || self.lasting && [self.sysno, sysno].iter().all(|call| MEMORY.contains(call))
+    }
+
+    fn hits(self, number: usize) -> bool {
+        number == self.which || self.lasting && number > self.which
+    }
+
+    fn verdict(self, sysno: Sysno) -> Verdict {
+        match sysno {
+            // This one has no errno: it says where the end of the heap is, be it not where it was to be.
+            Sysno::brk => Verdict::Return(0),
+            _ => Verdict::Refuse(self.errno),
+        }
+    }
+}
+
+/// Waits for the program's own first call: what the loader and the C library do before is not the program's to answer for.
+#[derive(Default)]
+struct Start(bool);
+
+impl Start {
+    fn is_past(&mut self, call: &Call<'_>) -> bool {
+        let [fd, command, ..] = call.args;
+        self.0 |= call.sysno == Sysno::fcntl && fd == 0 && command == u64::from(libc::F_GETFD.unsigned_abs());
+        self.0
+    }
+}
+
+/// A lesson, told under the supervisor.
+fn tell(run: &Run, watched: &[Sysno], judge: impl FnMut(&Call<'_>) -> Verdict + Send) -> Told {
+    let (output, late) = supervise(watched, PATIENCE, judge, |bench| {
+        let mut command = run.command();
+        bench.put_before(&mut command);
+        command.output().expect("the program starts")
+    });
+    Told::new(&output, late)
+}
+
+/// A lesson without a fault, and the calls that it makes.
+fn undisturbed(run: &Run) -> (Census, Told) {
+    let all: Vec<Sysno> = Sysno::iter().filter(|call| !LEFT_OUT.contains(call)).collect();
+    let (mut census, mut start) = (Census::new(), Start::default());
+    let told = tell(run, &all, |call| {
+        if start.is_past(call) {
+            *census.entry(call.sysno).or_default() += 1;
+        }
+        Verdict::Continue
+    });
+    assert_eq!(told.code, 0, "without a fault: {told:?}");
+    (census, told)
+}
+
+fn disturbed(run: &Run, fault: Fault) -> Told {
+    let watched: Vec<Sysno> = Sysno::iter().filter(|sysno| *sysno == Sysno::fcntl || fault.concerns(*sysno)).collect();
+    let (mut start, mut number) = (Start::default(), 0);
+    tell(run, &watched, |call| {
+        if !start.is_past(call) || !fault.concerns(call.sysno) {
+            return Verdict::Continue;
+        }
+        number += 1;
+        if fault.hits(number) { fault.verdict(call.sysno) } else { Verdict::Continue }
+    })
+}
+
+/// The faults to try: each kind of call at its first, its middle and its last occurrence, with each errno; and some from
+/// the first one on for good. Root and the plain user take turns.
+fn plan(censuses: &[(Who, Census)]) -> Vec<Fault> {
+    let kinds: Vec<Sysno> = Sysno::iter().filter(|kind| censuses.iter().any(|(_, of)| of.contains_key(kind))).collect();
+    let mut plan = Vec::new();
+    for (turn, sysno) in kinds.into_iter().enumerate() {
+        for (place, errno) in ERRNOS.into_iter().enumerate() {
+            // A machine without random numbers, or with no room for them, does not exist: that is a panic by right.
+            if sysno == Sysno::getrandom && matches!(errno, Errno::ENOMEM | Errno::ENOSPC) {
+                continue;
+            }
+            let makers: Vec<&(Who, Census)> = censuses.iter().filter(|(_, of)| of.contains_key(&sysno)).collect();
+            let mut add = |step: usize, which: fn(usize) -> usize, lasting| {
+                let (who, census) = makers[(turn + place + step) % makers.len()];
+                let which = which(census[&sysno]);
+                let fault = Fault { sysno, errno, which, lasting, who: *who };
+                let same = |other: &Fault| {
+                    (other.sysno, other.errno, other.which, other.lasting) == (sysno, errno, which, lasting)
+                };
+                if !plan.iter().any(same) {
+                    plan.push(fault);
+                }
+            };
+            add(0, |_| 1, false);
+            add(1, |count| count.div_ceil(2), false);
+            add(2, |count| count, false);
+            if matches!(errno, Errno::EPERM | Errno::ENOMEM) {
+                add(3, |_| 1, true);
+            }
+            if sysno == Sysno::mmap && errno == Errno::ENOMEM {
+                add(4, |count| count.div_ceil(2), true);
+                add(5, |count| count, true);
+            }
+        }
+    }
+    plan
+}
+
+/// A copy of the program that is one worker's own, so that what it leaves behind can be told from what the others run.
+fn own_copy(house: &House) -> PathBuf {
+    let program = house.directory(Who::Me).join("nslearn");
+    fs::copy(house.program(), &program).unwrap();
+    program
+}
+
+/// Tells the lesson with the fault, and makes sure that nothing is left: what is to be complained of.
+fn try_out(run: &Run, program: &Path, fault: Fault, truth: &Told) -> Option<String> {
+    let before = judgement::mounts();
+    let told = disturbed(run, fault);
+    if told.late {
+        for pid in processes_of(program) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+    wait_until_none_runs(program);
+    let mounts = judgement::mounts_of_nslearns(&before);
+    let complaint = if mounts.is_empty() { told.complaint(truth, fault) } else { Some(format!("it left {mounts:?}")) };
+    complaint.map(|complaint| format!("{fault:?}: {complaint}\n    {}, and it said:\n{}", told.code, told.stderr))
+}
+
+/// Tries out all faults of a plan: all complaints.
+fn try_all(house: &House, id: &str) -> Vec<String> {
+    let run = |program: &Path, who| {
+        let args = ["lesson", id, "--format", "json", "--scrub"];
+        house.run(Vec::<&str>::new()).instead(program.to_str().unwrap(), &args).by(who)
+    };
+    let programs: Vec<PathBuf> = (0..WORKERS).map(|_| own_copy(house)).collect();
+    let (mut censuses, mut truths) = (Vec::new(), Vec::new());
+    for &who in everybody() {
+        let (census, truth) = undisturbed(&run(&programs[0], who));
+        censuses.push((who, census));
+        truths.push((who, truth));
+    }
+    let (plan, next) = (plan(&censuses), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let work = |program| {
+            let mut complaints = Vec::new();
+            while let Some(&fault) = plan.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (_, truth) = truths.iter().find(|(who, _)| *who == fault.who).unwrap();
+                complaints.extend(try_out(&run(program, fault.who), program, fault, truth));
+            }
+            complaints
+        };
+        let workers: Vec<_> = programs.iter().map(|program| scope.spawn(move || work(program))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker ends")).collect()
+    })
+}
+
+#[test]
+fn a_system_call_that_fails_is_told_and_harms_nothing() {
+    let Some(house) = stage().filter(|_| can_play()) else { return };
+    for id in house.ids() {
+        let complaints = try_all(&house, &id);
+        assert!(complaints.is_empty(), "lesson {id}:\n{}\n{} in all", complaints.join("\n"), complaints.len());
+    }
+}
+
+#[test]
+fn with_too_little_memory_the_program_says_so() {
+    let house = house();
+    let list = |kib: u32| house.shell(&format!("ulimit -v {kib} && exec \"$0\" list")).end();
+    // The most that is not enough. With less, the loader has no room for the program, and says so in its own words.
+    let (mut too_little, mut enough) = (1 << 10, 1 << 20);
+    let mut last = list(too_little);
+    list(enough).must_be(0);
+    while enough - too_little > 4 {
+        let middle = too_little.midpoint(enough);
+        let end = list(middle);
+        if end.code() == 0 {
+            enough = middle;
+        } else {
+            (too_little, last) = (middle, end);
+        }
+    }
+    let end = last.must_be(3);
+    assert!(["out of memory", "ulimit -v", "what to do:"].iter().all(|word| end.stderr.contains(word)), "{end:?}");
+}

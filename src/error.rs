@@ -90,7 +90,7 @@ pub trait Refusal<T> {
     ///
     /// # Errors
     /// Whatever else went wrong: the call was not made at all. Also where one on the way to it was refused, whose errno
-    /// must not pass for an answer to this one.
+    /// must not pass for an answer to this one; and where the process has no file descriptor more, which is no answer.
     fn refusal(self) -> Result<Option<Errno>>;
 
     /// The same, where one errno would mean that this machine lacks something, and not what the lesson wants to show.
@@ -104,7 +104,7 @@ impl<T> Refusal<T> for Result<T> {
     fn refusal(self) -> Result<Option<Errno>> {
         match self {
             Ok(_) => Ok(None),
-            Err(Error::Refused { errno, told: true, .. }) => Ok(Some(Errno::from_raw(errno))),
+            Err(Error::Refused { errno, told: true, .. }) if !is_shortage(errno) => Ok(Some(Errno::from_raw(errno))),
             Err(error) => Err(error),
         }
     }
@@ -115,4 +115,9 @@ impl<T> Refusal<T> for Result<T> {
             result => result.refusal(),
         }
     }
+}
+
+/// Whether the caller has as many files open as it may: then nobody has looked at what it asked for.
+fn is_shortage(errno: i32) -> bool {
+    matches!(Errno::from_raw(errno), Errno::EMFILE | Errno::ENFILE)
 }

@@ -17,7 +17,7 @@ pub const JAIL: &str = "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/r
     mkdir -p \".${0%/*}\" && mount --rbind \"${0%/*}\" \".${0%/*}\" && exec chroot /mnt/root \"$0\"";
 
 /// Where the root is a directory on which the machine's root is mounted once more.
-const MOUNTED_JAIL: &str = "mount --rbind / /mnt && exec chroot /mnt \"$0\"";
+pub const MOUNTED_JAIL: &str = "mount --rbind / /mnt && exec chroot /mnt \"$0\"";
 
 #[track_caller]
 fn refuses(end: End, words: &[&str]) {

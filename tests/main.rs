@@ -16,6 +16,7 @@ mod consistency;
 mod errors;
 mod faults;
 mod ledger;
+mod machines;
 mod moments;
 mod notes;
 mod output;

@@ -17,6 +17,7 @@ use textwrap::Options;
 
 use crate::cli::{Cli, Command};
 use crate::render;
+use crate::transcript::errno_name;
 
 /// The exit statuses that are not 0.
 mod status {
@@ -56,7 +57,8 @@ fn cannot_show(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return status::PIPE_CLOSED;
     }
-    complain(&format!("nslearn: writing to standard output: {error}"));
+    let why = error.raw_os_error().map_or_else(|| error.to_string(), errno_name);
+    complain(&format!("nslearn: writing to standard output: {why}"));
     status::FAILED
 }
 

@@ -36,6 +36,8 @@ pub enum Cause {
     Unmapped,
     /// Parts of /proc are covered.
     MaskedProc,
+    /// Parts of /sys are covered, or it is read-only.
+    MaskedSys,
     /// /proc is read-only.
     ReadOnlyProc,
     /// There is no /proc.
@@ -65,6 +67,7 @@ impl Cause {
             Cause::Chroot => "chroot",
             Cause::Unmapped => "unmapped",
             Cause::MaskedProc => "masked-proc",
+            Cause::MaskedSys => "masked-sys",
             Cause::ReadOnlyProc => "read-only-proc",
             Cause::NoProc => "no-proc",
             Cause::Root => "root",
@@ -121,6 +124,7 @@ fn cause(error: &Error) -> Cause {
         _ if is_filtered(syscall, errno) => Cause::Seccomp,
         Errno::EPERM if born => no_user_namespace(),
         Errno::EPERM if syscall == "mount" && call.contains("proc") => Cause::MaskedProc,
+        Errno::EPERM if syscall == "mount" && call.contains("sysfs") => Cause::MaskedSys,
         Errno::EPERM | Errno::EACCES if powerful => Cause::SecurityModule,
         Errno::EINVAL | Errno::ENOSYS | Errno::ENODEV if powerful => Cause::Kernel,
         Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::ENOENT

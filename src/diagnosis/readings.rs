@@ -5,7 +5,7 @@ use std::fs;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::unistd::{Gid, Uid, getpid};
+use nix::unistd::{Gid, Uid};
 
 use crate::observe::processes;
 
@@ -109,7 +109,7 @@ pub(super) fn number(file: &str) -> Option<u64> {
 
 /// How many PID namespaces deep this process is, the machine's own included, as far as the /proc here goes back.
 pub(super) fn known_depth() -> usize {
-    processes::pids(getpid().as_raw()).map_or(1, |pids| pids.len())
+    processes::own_pids().map_or(1, |pids| pids.len())
 }
 
 #[cfg(test)]

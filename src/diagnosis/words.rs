@@ -61,6 +61,11 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
             "run nslearn on the machine itself, or start the container with --security-opt systempaths=unconfined",
             "programs in the container can then read and set what its engine had covered",
         ),
+        Cause::MaskedSys => Words::new(
+            "/sys is read-only here, or parts of it are covered, as containers do; the kernel mounts no new one then",
+            "run nslearn on the machine itself",
+            NO_RISK,
+        ),
         Cause::ReadOnlyProc => Words::new(
             "/proc is read-only here, and a user namespace gets its ids by writing there",
             "run nslearn on the machine itself, or as root: mount -o remount,rw /proc",
@@ -98,7 +103,9 @@ fn unknown(error: &Error) -> Words {
     let remedy = match error {
         Error::Refused { syscall, .. } => format!("see what its manual page says of this error: man 2 {syscall}"),
         Error::Gone(_) | Error::StageLost(_) => {
-            "run it once more; if nobody ended that process, and it happens again, please report it".to_owned()
+            "run it once more; somebody may have ended that process, or the machine for want of memory (sudo dmesg | tail). \
+             If neither is so, please report it"
+                .to_owned()
         }
         _ => "this is not known to happen: please report it, with what `nslearn doctor` prints".to_owned(),
     };

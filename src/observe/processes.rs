@@ -34,7 +34,7 @@ pub fn list() -> io::Result<Vec<ProcessRow>> {
 /// outermost PID namespace that this /proc knows to their own, and the namespaces that they are in.
 pub fn standing() -> Vec<Membership> {
     let member = |pid: i32| {
-        let status = status(pid).ok()?;
+        let status = status(&pid.to_string()).ok()?;
         // A zombie has left its namespaces already.
         let alive = !status.state.starts_with('Z');
         let namespaces = namespaces::of(&pid.to_string()).ok().filter(|_| alive)?;
@@ -51,11 +51,23 @@ pub fn standing() -> Vec<Membership> {
 /// # Errors
 /// Where there is no such process, or the kernel does not say (before Linux 4.1).
 pub fn pids(pid: i32) -> io::Result<Vec<i32>> {
-    status(pid)?.nspid.ok_or_else(|| io::Error::other("no NSpid in /proc/PID/status"))
+    numbers_of(&pid.to_string())
 }
 
-fn status(pid: i32) -> io::Result<Status> {
-    let text = fs::read(format!("/proc/{pid}/status"))?;
+/// The same of the reader itself, by whichever number this /proc knows it.
+///
+/// # Errors
+/// As [`pids`]; `ENOENT` also where this /proc does not list the reader.
+pub fn own_pids() -> io::Result<Vec<i32>> {
+    numbers_of("self")
+}
+
+fn numbers_of(process: &str) -> io::Result<Vec<i32>> {
+    status(process)?.nspid.ok_or_else(|| io::Error::other("no NSpid in /proc/PID/status"))
+}
+
+fn status(process: &str) -> io::Result<Status> {
+    let text = fs::read(format!("/proc/{process}/status"))?;
     Status::from_buf_read(text.as_slice()).map_err(io::Error::other)
 }
 

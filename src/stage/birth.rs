@@ -9,8 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
-use nix::unistd::{Pid, pipe2, read};
-use rustix::process::{PidfdFlags, getpid, pidfd_open};
+use nix::unistd::{getpid, pipe2, read};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::ids::Maps;
 use super::process::retried;
@@ -32,13 +32,15 @@ impl Handshake {
         let maps = Maps::choose()?;
         let (mapped, maps_written) =
             pipe2(OFlag::O_CLOEXEC).map_err(|errno| Error::refused("pipe2", "pipe2()", errno))?;
-        let program = pidfd_open(getpid(), PidfdFlags::empty())
+        let own = Pid::from_raw(getpid().as_raw()).ok_or(rustix::io::Errno::SRCH);
+        let program = own
+            .and_then(|own| pidfd_open(own, PidfdFlags::empty()))
             .map_err(|errno| Error::refused("pidfd_open", "pidfd_open(self)", Errno::from_raw(errno.raw_os_error())))?;
         Ok(Handshake { maps, mapped, maps_written, program })
     }
 
     /// The program's part. A process that gets no maps is ended.
-    pub(super) fn give_ids(self, child: Pid) -> Result<()> {
+    pub(super) fn give_ids(self, child: nix::unistd::Pid) -> Result<()> {
         drop(self.mapped);
         let written = self.maps.write_for(child.as_raw());
         // Closing it is the sign that the maps stand. If they do not, the child finds itself without, and ends.

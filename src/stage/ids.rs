@@ -5,7 +5,6 @@ use std::io;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
-use super::open::refused_to_open;
 use crate::error::{Error, Result};
 
 /// The ids that a stage opened by root is made of, or the first behind them that the machine has given to nobody.
@@ -43,8 +42,8 @@ impl Maps {
         if !uid.is_root() {
             return Ok(Maps::Own { uid: uid.as_raw(), gid: gid.as_raw() });
         }
-        let known =
-            fs::read_to_string("/proc/self/uid_map").map_err(|why| refused_to_open("/proc/self/uid_map", &why))?;
+        let known = fs::read_to_string("/proc/self/uid_map")
+            .map_err(|why| Error::io("read", "read(/proc/self/uid_map)", &why))?;
         let given: Vec<String> = GIVEN_AWAY.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
         choose_for_root(&known, &given.concat()).ok_or(Error::NoIdsForRoot)
     }

@@ -9,9 +9,11 @@ use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// What root needs on: the first two to give ids to the next stage, for a walk that goes back opens another one; the third
-/// to write a recording where root may write and no other user's directory lets it.
-const KEPT: CapabilitySet = CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::DAC_OVERRIDE);
+/// What root needs on: to give ids to the next stage, for a walk that goes back opens another one (the third of them, where
+/// the only id that there is to give is root's own in a user namespace); and to write a recording where root may write and
+/// the directory's mode lets nobody but another user.
+const KEPT: CapabilitySet =
+    CapabilitySet::SETUID.union(CapabilitySet::SETGID).union(CapabilitySet::SETFCAP).union(CapabilitySet::DAC_OVERRIDE);
 
 /// Gives up, for good, what this process and all that come from it do not need. Where something of it is refused, there
 /// was nothing to give up: a plain user has no capabilities.

@@ -117,12 +117,12 @@ fn numberless(text: &str) -> String {
     text.split(|letter: char| letter.is_ascii_digit()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#")
 }
 
-/// Whether one of the words is an errno's name, or the standard library's number of one.
+/// Whether one of the words is an errno's name.
 fn names_an_errno(text: &str) -> bool {
     const LAST: i32 = libc::EHWPOISON;
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| word.starts_with('E'));
     let is_name = |word| (1..=LAST).any(|errno| format!("{:?}", Errno::from_raw(errno)) == word);
-    text.contains("os error ") || words.into_iter().any(is_name)
+    words.into_iter().any(is_name)
 }
 
 /// What is mounted on the machine.

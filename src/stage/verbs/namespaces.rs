@@ -105,7 +105,8 @@ impl Actor {
             pidfd.map_err(|errno| Error::refused("pidfd_open", "pidfd_open", Errno::from_raw(errno.raw_os_error())))?;
         let args = (other.name().to_owned(), flags);
         let joined = self.perform_passing(args, Some(pidfd.as_fd()), |me, (other, flags)| {
-            let pidfd = me.received.take().ok_or_else(|| Error::Gone(other.clone()))?;
+            let lost = || Error::refused("recvmsg", format!("recvmsg(pidfd of {other})"), Errno::EMFILE);
+            let pidfd = me.received.take().ok_or_else(lost)?;
             let joined = sched::setns(pidfd, CloneFlags::from_bits_retain(flags.0));
             let args = vec![Value::Text(format!("pidfd of {other}")), Value::Text(flags.to_string())];
             me.called("setns", args, joined)

@@ -63,7 +63,9 @@ impl Actor {
     }
 
     fn child(&self, name: &str, pid: i32, fd: Option<OwnedFd>) -> Result<Actor> {
-        Actor::across(name, pid, fd.ok_or_else(|| Error::Gone(name.to_owned()))?)
+        // A message comes without its file descriptor where the receiver has as many as it may: unix(7).
+        let lost = || Error::refused("recvmsg", format!("recvmsg(SCM_RIGHTS of {name})"), Errno::EMFILE);
+        Actor::across(name, pid, fd.ok_or_else(lost)?)
     }
 
     /// The actor's own process id: getpid(2), by the C library.
@@ -185,11 +187,7 @@ impl Actor {
     /// Where the actor's /proc does not list it.
     pub fn nspid(&self) -> Result<Vec<i32>> {
         self.perform((), |me, ()| {
-            let own = std::fs::read_link("/proc/self");
-            let own = own.map_err(|why| Error::io("readlink", "readlink(/proc/self)", &why))?;
-            let own = own.to_str().and_then(|own| own.parse().ok());
-            let own = own.ok_or_else(|| Error::unexpected("/proc/self", "this process is not in there"))?;
-            let pids = processes::pids(own).map_err(|why| Error::io("read", "read(/proc/self/status)", &why))?;
+            let pids = processes::own_pids().map_err(|why| Error::io("read", "read(/proc/self/status)", &why))?;
             // By the actor itself, not by the director: the machine's number is that of whoever sends this.
             let look = Look::Pids(pids.iter().copied().map(Value::Pid).collect());
             me.log.event(Event::Saw { actor: me.name.clone(), look });

@@ -1,0 +1,126 @@
+//! Machines that do not allow everything, played to the program by namespaces, filters and limits: the doctor's cause is
+//! the right one of all, and each lesson runs, says what it skips and why, or refuses. What the doctor says that a lesson
+//! goes without is what it goes without.
+
+mod played;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use self::played::{Machine, machines};
+use crate::supervisor::can_play;
+use crate::support::{End, House, has_tool, of_kind, stage};
+
+/// What the doctor found on a machine.
+struct Checkup {
+    cards: Vec<Value>,
+    status: i32,
+}
+
+impl Checkup {
+    fn of(machine: &Machine, house: &House) -> Checkup {
+        let told = machine.run(house, "doctor");
+        let end = machine.run(house, "doctor --format json");
+        assert_eq!(told.code(), end.code(), "{}: {told:?}", machine.name);
+        let first = told.stdout.lines().next().unwrap_or_default();
+        assert!(first.contains(" this machine") && first.contains("esson"), "{}: no verdict: {told:?}", machine.name);
+        assert!(!told.stdout.lines().any(|line| line.chars().count() > 80), "{}: {}", machine.name, told.stdout);
+        Checkup { status: end.code(), cards: end.events() }
+    }
+
+    /// The causes of all that is missing, the stage included.
+    fn causes(&self) -> BTreeSet<&str> {
+        let effects = self.cards.iter().filter(|card| card["works"] == false).map(|card| &card["ailment"]["cause"]);
+        let stage = self.cards.iter().map(|card| &card["no_stage"]["cause"]);
+        effects.chain(stage).filter_map(Value::as_str).collect()
+    }
+
+    /// The facts that a lesson goes without.
+    fn without(&self, lesson: &str) -> BTreeSet<&str> {
+        let card = self.cards.iter().find(|card| card["lesson"] == lesson).unwrap();
+        card["without"].as_array().unwrap().iter().map(|fact| fact.as_str().unwrap()).collect()
+    }
+}
+
+/// What the lesson went without: all of it, where it refused to begin.
+fn skipped(end: &End, facts: &[String]) -> BTreeSet<String> {
+    let events = end.events();
+    if events.is_empty() {
+        return facts.iter().cloned().collect();
+    }
+    of_kind(&events, "skipped").iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+}
+
+fn check(machine: &Machine, house: &House, lessons: &[(String, Vec<String>)]) {
+    let name = machine.name;
+    let checkup = Checkup::of(machine, house);
+    assert_eq!(checkup.causes(), machine.causes.iter().copied().collect(), "{name}: {:#?}", checkup.cards);
+    assert_eq!(checkup.status, machine.status, "{name}: the doctor's exit status");
+    for (lesson, facts) in lessons {
+        let end = machine.run(house, &format!("lesson {lesson} --format json"));
+        let events = end.events();
+        let skipped = skipped(&end, facts);
+        if machine.is_exact {
+            let without: BTreeSet<String> = checkup.without(lesson).into_iter().map(str::to_owned).collect();
+            assert_eq!(skipped, without, "{name}: what the doctor says that {lesson} goes without: {end:?}");
+        }
+        let expected = if skipped.len() == facts.len() { 3 } else { 0 };
+        assert_eq!(end.code(), expected, "{name}: lesson {lesson}: {end:?}");
+        if events.is_empty() {
+            assert!(end.stderr.contains("what to do:"), "{name}: lesson {lesson}: {end:?}");
+            continue;
+        }
+        let ended = events.last().unwrap();
+        assert_eq!((&ended["event"], &ended["failed"]), (&"ended".into(), &0.into()), "{name}: {end:?}");
+        assert_eq!(ended["left_behind"], serde_json::json!([]), "{name}: {end:?}");
+        let told: Vec<&Value> = of_kind(&events, "verified").into_iter().chain(of_kind(&events, "skipped")).collect();
+        let told_once: BTreeSet<&str> = told.iter().map(|event| event["id"].as_str().unwrap()).collect();
+        assert_eq!((told.len(), told_once.len()), (facts.len(), facts.len()), "{name}: each fact once: {end:?}");
+        let numbers: Vec<u64> = of_kind(&events, "step").iter().filter_map(|step| step["number"].as_u64()).collect();
+        assert!(numbers.is_sorted(), "{name}: {numbers:?}");
+        for event in of_kind(&events, "skipped") {
+            assert!(!event["reason"].as_str().unwrap().is_empty() && !event["remedy"].as_str().unwrap().is_empty());
+        }
+    }
+}
+
+#[test]
+fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
+    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
+    let facts = |id: &String| {
+        let events = house.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
+        of_kind(&events, "verified").iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let lessons: Vec<(String, Vec<String>)> = house.ids().into_iter().map(|id| (id.clone(), facts(&id))).collect();
+    let mut played = 0;
+    for machine in machines().filter(Machine::can_be_played) {
+        check(&machine, &house, &lessons);
+        played += 1;
+    }
+    eprintln!("{played} machines were played");
+}
+
+/// Where a process or a file more may be the one too many, the doctor cannot say beforehand how far a lesson comes; but
+/// it comes to a good end, and at fault is the limit.
+#[test]
+fn tight_limits_are_told_and_end_nothing_badly() {
+    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
+    for (limit, cause, values) in [("nproc", "processes", 1..8), ("nofile", "descriptors", 5..13)] {
+        for value in values {
+            let run = |args: &str| played::limited(&house, &format!("--{limit}={value}:{value}"), args);
+            let doctor = run("doctor --format json");
+            let checkup = Checkup { status: doctor.code(), cards: doctor.events() };
+            if checkup.status == 0 {
+                continue;
+            }
+            assert_eq!(doctor.code(), 3, "{limit} {value}: {doctor:?}");
+            assert!(checkup.causes().contains(cause), "{limit} {value}: {:?}", checkup.causes());
+            for lesson in house.ids() {
+                let end = run(&format!("lesson {lesson} --format json"));
+                assert!([0, 3].contains(&end.code()), "{limit} {value}: lesson {lesson}: {end:?}");
+                assert!(!end.stdout.contains(r#""held":false"#), "{limit} {value}: lesson {lesson}: {end:?}");
+            }
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod completions;
 mod consistency;
 mod errors;
 mod faults;
+mod kernels;
 mod ledger;
 mod machines;
 mod moments;

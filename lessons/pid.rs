@@ -25,6 +25,7 @@ pub(super) const LESSON: Lesson = Lesson {
         (Effect::Uts, &["pid-host-shared"]),
         (Effect::Ipc, &["pid-host-shared"]),
         (Effect::NestedPid, &["pid-nesting-32"]),
+        (Effect::Several, &[]),
     ],
     man: &["pid_namespaces(7)", "unshare(2)", "kill(2)", "proc(5)"],
     facts: &[

@@ -44,13 +44,16 @@ struct Prospect {
 
 impl Prospect {
     fn of(lesson: &'static Lesson, findings: &Findings) -> Prospect {
-        let lacks = |effect: Effect| {
-            findings.trials.iter().any(|(tried, result)| *tried == effect && matches!(result, Some(Err(_))))
+        let found = |effect: Effect| findings.trials.iter().find(|(tried, _)| *tried == effect);
+        let fails = |effect: Effect| matches!(found(effect), Some((_, Some(Err(_)))));
+        let comes_about = |effect: Effect| matches!(found(effect), Some((_, Some(Ok(())))));
+        let mut needs = lesson.needs.iter();
+        let goes = |fact: &str| {
+            let needs = |(effect, facts): &(Effect, &[&str])| facts.contains(&fact) && !comes_about(*effect);
+            findings.stage.is_err() || lesson.needs.iter().any(needs)
         };
-        let needs = || lesson.needs.iter().filter(|(effect, _)| lacks(*effect));
-        let goes = |fact: &str| findings.stage.is_err() || needs().any(|(_, facts)| facts.contains(&fact));
         let without = lesson.facts.iter().copied().filter(|fact| goes(fact)).collect();
-        Prospect { lesson, without, more: needs().any(|(_, facts)| facts.is_empty()) }
+        Prospect { lesson, without, more: needs.any(|(effect, facts)| facts.is_empty() && fails(*effect)) }
     }
 
     fn runs(&self) -> bool {
@@ -68,7 +71,7 @@ impl Prospect {
         } else if self.runs() {
             ("✔", Style::Held, "runs".to_owned())
         } else if self.without.is_empty() {
-            ("○", Style::Notice, "runs without some of its facts".to_owned())
+            ("○", Style::Notice, "may go without some of its facts".to_owned())
         } else {
             let (without, of) = (self.without.len(), self.lesson.facts.len());
             ("○", Style::Notice, format!("runs without {without} of its {of} facts: {}", self.without.join(", ")))
@@ -132,8 +135,11 @@ impl Checkup {
 
     /// What lessons go without where these effects are missing.
     fn price(&self, effects: &[Effect]) -> String {
-        let carries = self.findings.stage.is_err() && effects.iter().any(|effect| effect.carries_the_stage());
-        if carries || effects.is_empty() {
+        let stands = self.findings.stage.is_ok();
+        let ground = |effect: &Effect| {
+            matches!(effect, Effect::User | Effect::Setgroups | Effect::Maps) || !stands && effect.carries_the_stage()
+        };
+        if effects.is_empty() || effects.iter().any(ground) {
             return "all lessons".to_owned();
         }
         let needing = lessons::ALL.into_iter().filter_map(|lesson| {
@@ -209,7 +215,7 @@ impl Checkup {
         let lessons = self.lessons.iter().map(|prospect| {
             let lacks = ailments.iter().filter(|known| {
                 let needed = |(effect, _): &(Effect, _)| known.effects.contains(effect);
-                self.findings.stage.is_err() && known.effects.iter().all(|effect| effect.carries_the_stage())
+                self.findings.stage.is_err() && known.effects.iter().any(|effect| effect.carries_the_stage())
                     || prospect.lesson.needs.iter().any(needed)
             });
             let lacks: Vec<Json> = lacks.map(|known| ailment(&known.error, &known.advice)).collect();

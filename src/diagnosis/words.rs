@@ -31,7 +31,7 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
         ),
         Cause::SecurityModule if apparmor_restricts() => Words::new(
             "AppArmor lets programs make a user namespace here, but not use it",
-            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0   (until the next boot)",
+            "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
             "every program may then use user namespaces, and so the bugs in what they open up",
         ),
         Cause::SecurityModule => Words::new(
@@ -86,8 +86,7 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
         ),
         Cause::Module => Words::new(
             "This kernel was built without it, or its module is not loaded",
-            "load the kernel module as root (veth: `modprobe veth`, bridges: `modprobe bridge`, firewall tables: \
-             `modprobe nf_tables`, lists of sockets: `modprobe tcp_diag`)",
+            format!("sudo modprobe {}", module(error)),
             "it is more of the kernel that a plain user can reach",
         ),
         Cause::Kernel => Words::new(
@@ -97,6 +96,14 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
         ),
         _ => unknown(error),
     }
+}
+
+/// The module of the kernel that a call is about.
+fn module(error: &Error) -> &'static str {
+    const MODULES: [(&str, &str); 4] =
+        [("veth", "veth"), ("bridge", "bridge"), ("nfnetlink", "nf_tables"), ("sock_diag", "tcp_diag")];
+    let call = error.to_string();
+    MODULES.iter().find(|(word, _)| call.contains(word)).map_or("veth bridge nf_tables tcp_diag", |(_, module)| module)
 }
 
 fn unknown(error: &Error) -> Words {

@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
-use nix::unistd::{chdir, chroot, gethostname, getpid, pipe2, sethostname};
+use nix::unistd::{chdir, chroot, gethostname, getpid, pipe2, read, sethostname};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Effect;
@@ -85,7 +85,7 @@ fn expect(held: bool, effect: Effect) -> Result<()> {
 /// Runs something in a child, and waits for what comes of it.
 pub(super) fn in_a_child(run: impl FnOnce() -> Result<()>) -> Result<()> {
     let (answer, mine) = tried("pipe2", pipe2(OFlag::O_CLOEXEC))?;
-    match tried("fork", sys::clone3(0))? {
+    match tried("fork()", sys::clone3(0))? {
         Forked::Child => {
             let result = serde_json::to_vec(&run()).unwrap_or_default();
             let _ = File::from(mine).write_all(&result);
@@ -219,45 +219,45 @@ fn clocks() -> Result<()> {
 }
 
 fn network(effect: Effect) -> Result<()> {
-    let asked = |name: &str, why: Refused| Error::Refused {
-        syscall: name.to_owned(),
-        call: format!("{name}({})", effect.title()),
+    let asked = |call: &str, why: Refused| Error::Refused {
+        syscall: call.split('(').next().unwrap_or(call).to_owned(),
+        call: call.to_owned(),
         errno: why.errno as i32,
         kernel_said: why.said,
         told: false,
     };
-    let change = |request: RouteNetlinkMessage, flags: u16| {
-        Netlink::open().and_then(|netlink| netlink.change(request, flags)).map_err(|why| asked("rtnetlink", why))
+    let change = |call: &str, request: RouteNetlinkMessage, flags: u16| {
+        Netlink::open().and_then(|netlink| netlink.change(request, flags)).map_err(|why| asked(call, why))
     };
     let there = |name: &str| links::interfaces().is_ok_and(|rows| rows.iter().any(|row| row.name == name));
     let new = NLM_F_CREATE | NLM_F_EXCL;
     match effect {
         Effect::Loopback => {
-            change(up("lo"), 0)?;
+            change("rtnetlink(RTM_SETLINK, lo)", up("lo"), 0)?;
             let nobody = TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).map_err(|why| io_errno(&why));
             expect(nobody.err() == Some(Errno::ECONNREFUSED), effect)
         }
         Effect::Ping => {
-            change(up("lo"), 0)?;
+            change("rtnetlink(RTM_SETLINK, lo)", up("lo"), 0)?;
             tried("ping(127.0.0.1)", echo(Ipv4Addr::LOCALHOST)).map(drop)
         }
         Effect::SockDiag => {
             let _listener =
                 TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).map_err(|why| refused_by("bind", "80", &why))?;
-            let listed = sockets::listeners().map_err(|why| asked("sock_diag", why))?;
+            let listed = sockets::listeners().map_err(|why| asked("sock_diag(TCP_LISTEN)", why))?;
             expect(listed.len() == 1, effect)
         }
         Effect::Veth => {
-            change(veth("v1", "v2", getpid().as_raw()), new)?;
+            change("rtnetlink(RTM_NEWLINK, veth)", veth("v1", "v2", getpid().as_raw()), new)?;
             expect(there("v1") && there("v2"), effect)
         }
         Effect::Bridge => {
-            change(bridge("br0"), new)?;
+            change("rtnetlink(RTM_NEWLINK, bridge)", bridge("br0"), new)?;
             expect(there("br0"), effect)
         }
         _ => {
-            firewall::add_table("probe").map_err(|why| asked("nfnetlink", why))?;
-            let tables = firewall::tables().map_err(|why| asked("nfnetlink", why))?;
+            firewall::add_table("probe").map_err(|why| asked("nfnetlink(NFT_MSG_NEWTABLE)", why))?;
+            let tables = firewall::tables().map_err(|why| asked("nfnetlink(NFT_MSG_GETTABLE)", why))?;
             expect(tables == ["inet probe"], effect)
         }
     }
@@ -274,19 +274,39 @@ fn nest() -> Result<()> {
     Err(Error::refused("clone", format!("clone(CLONE_NEWPID), {made} levels down"), refused))
 }
 
-/// As many as a lesson has, besides the stage's own: each is kept by an open file.
+/// As many processes and namespaces as a lesson has, besides the stage's own.
 fn several() -> Result<()> {
-    const AT_ONCE: usize = 3;
+    const PROCESSES: usize = 6;
+    const NAMESPACES: usize = 3;
+    let (hold, held) = tried("pipe2", pipe2(OFlag::O_CLOEXEC))?;
+    let mut children = Vec::new();
+    for _ in 0..PROCESSES {
+        match tried("fork()", sys::clone3(0))? {
+            Forked::Child => {
+                drop(held);
+                // Until the parent lets go of the other end, or is gone.
+                let _ = retried(|| read(&hold, &mut [0]));
+                sys::exit(0)
+            }
+            Forked::Parent(pid) => children.push(pid),
+        }
+    }
     let types = [
         (CloneFlags::CLONE_NEWNS, "mnt"),
         (CloneFlags::CLONE_NEWUTS, "uts"),
         (CloneFlags::CLONE_NEWIPC, "ipc"),
         (CloneFlags::CLONE_NEWNET, "net"),
     ];
+    // An open file keeps a namespace.
     let mut kept = Vec::new();
-    for (flag, file) in types.into_iter().cycle().take(AT_ONCE * types.len()) {
+    for (flag, file) in types.into_iter().cycle().take(NAMESPACES * types.len()) {
         into_new(flag)?;
-        kept.push(File::open(format!("/proc/self/ns/{file}")).map_err(|why| refused_by("open", file, &why))?);
+        let file = format!("/proc/self/ns/{file}");
+        kept.push(File::open(&file).map_err(|why| refused_by("open", &file, &why))?);
+    }
+    drop(held);
+    for child in children {
+        let _ = retried(|| waitpid(child, None));
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub enum Effect {
     NestedUser,
     /// PID namespaces in each other, as deep as the kernel goes.
     NestedPid,
-    /// As many namespaces at once as a lesson has.
+    /// As many processes and namespaces at once as a lesson has.
     Several,
 }
 
@@ -143,7 +143,7 @@ impl Effect {
             Effect::Nftables => ("nftables", "firewall tables (nftables)"),
             Effect::NestedUser => ("nested-user", "user namespaces in each other"),
             Effect::NestedPid => ("nested-pid", "PID namespaces 32 deep in each other"),
-            Effect::Several => ("several", "several namespaces of each type at once"),
+            Effect::Several => ("several", "several processes and namespaces at once"),
         }
     }
 

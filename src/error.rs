@@ -75,6 +75,11 @@ impl Error {
         Error::Unexpected { what: what.into(), why: why.to_string() }
     }
 
+    /// Whether something that was there is lost: that says nothing of what this machine allows.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Error::Gone(_) | Error::StageLost(_))
+    }
+
     /// The errno, where the kernel refused a call.
     pub fn errno(&self) -> Option<Errno> {
         match self {

@@ -79,7 +79,7 @@ impl Performance {
         manner: Manner,
         show: &mut Show<'_>,
     ) -> Result<Performance, Stopped> {
-        let house = House::open(manner, lesson.play).map_err(Stopped::NoStage)?;
+        let house = House::open(manner, lesson.play).map_err(no_stage)?;
         let kernel = kernel();
         show(Event::Lesson(opening(lesson, place, &kernel)))?;
         let (outcome, told) = (Outcome::default(), BTreeSet::new());
@@ -162,6 +162,11 @@ impl Outcome {
             _ => {}
         }
     }
+}
+
+/// A stage that was lost while it was being built is no sign of a machine that allows none.
+fn no_stage(why: Error) -> Stopped {
+    if why.is_loss() { Stopped::Midway(why) } else { Stopped::NoStage(why) }
 }
 
 fn kernel() -> Value {

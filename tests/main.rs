@@ -16,6 +16,7 @@ mod consistency;
 mod errors;
 mod faults;
 mod kernels;
+mod kills;
 mod ledger;
 mod machines;
 mod moments;

@@ -46,6 +46,13 @@ pub fn processes_of(program: &Path) -> Vec<i32> {
     pids
 }
 
+/// The number of a process's parent: the fourth field of `/proc/PID/stat`, and the second one after the name, which may
+/// hold anything.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Waits until no process runs the program any more: the kernel ends a stage a moment after the program.
 pub fn wait_until_none_runs(program: &Path) {
     while let Some(pid) = processes_of(program).first() {

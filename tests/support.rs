@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -28,6 +28,8 @@ pub enum Who {
     Me,
     /// As a plain user: nobody, if root runs the tests; else that is the same as `Me`.
     PlainUser,
+    /// As the plain user with this id, if root runs the tests; else that is the same as `Me`.
+    Id(u32),
 }
 
 /// Everybody as whom a lesson must run alike: root and a plain user, if root runs the tests; else the plain user alone.
@@ -129,6 +131,13 @@ impl House {
         self.arena.0.join("nslearn")
     }
 
+    /// Another path of it, for what runs at the same time: the processes of each can be told from those of the others.
+    pub fn link(&self, number: usize) -> PathBuf {
+        let copy = self.arena.0.join(format!("nslearn-{number}"));
+        fs::hard_link(self.program(), &copy).unwrap();
+        copy
+    }
+
     /// A new directory that the user may write to; it goes with the last test.
     pub fn directory(&self, who: Who) -> PathBuf {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -175,6 +184,12 @@ impl Run {
         self
     }
 
+    /// Of a copy of the program.
+    pub fn of(mut self, program: &Path) -> Self {
+        self.words[0] = program.into();
+        self
+    }
+
     /// Another program instead.
     pub fn instead(mut self, program: &str, args: &[&str]) -> Self {
         self.words = [program].iter().chain(args).map(|word| OsString::from(*word)).collect();
@@ -210,8 +225,13 @@ impl Run {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).env_clear().envs(self.env.iter().cloned()).current_dir(&self.cwd);
         command.stdin(Stdio::null()).stdout((self.stdout)()).stderr(Stdio::piped());
-        if self.who == Who::PlainUser && geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
+        let id = match self.who {
+            Who::Me => None,
+            Who::PlainUser => Some(NOBODY),
+            Who::Id(id) => Some(id),
+        };
+        if let Some(id) = id.filter(|_| geteuid().is_root()) {
+            command.uid(id).gid(id);
         }
         if let Some(filter) = &self.filter {
             supervisor::put_behind(&mut command, filter);
@@ -236,8 +256,13 @@ impl Run {
 
     /// Runs a command that was made of this to its end.
     pub fn end_of(&self, mut command: Command) -> End {
+        self.end_of_child(command.spawn().unwrap_or_else(|why| panic!("{:?} does not start: {why}", self.words)))
+    }
+
+    /// Waits for the end of what was started by hand.
+    pub fn end_of_child(&self, child: Child) -> End {
         let what = format!("{:?}", self.words);
-        let output = command.output().unwrap_or_else(|why| panic!("{what} does not start: {why}"));
+        let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program speaks UTF-8");
         let end = End { what, status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) };
         // Whatever else a test is about: this must never be seen.

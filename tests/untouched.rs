@@ -1,20 +1,16 @@
-//! The machine is untouched: by lessons that end by themselves, and by those that are ended.
+//! The machine is untouched by lessons. For those that are ended by force, see `kills`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::utsname::uname;
 use nix::unistd::{Pid, geteuid};
 
-use crate::moments::{Telling, processes_of, wait_for_the_end_of, wait_until_none_runs};
+use crate::moments::{Telling, processes_of, wait_until_none_runs};
 use crate::support::{DIRECTORY_PREFIX, House, NOBODY, Run, Who, everybody, stage};
-
-/// At how many moments of each lesson the program is ended.
-const MOMENTS: usize = 20;
 
 /// How often a change is looked into that another program may have made at the same moment.
 const LOOKS: usize = 5;
@@ -23,9 +19,18 @@ const LOOKS: usize = 5;
 const SHARED: [&str; 4] = ["/tmp", "/run", "/dev/shm", "cgroups"];
 
 /// All that a lesson about namespaces could change on a machine.
-type Fingerprint = BTreeMap<String, Vec<String>>;
+pub type Fingerprint = BTreeMap<String, Vec<String>>;
 
-fn fingerprint(program: &Path) -> Fingerprint {
+/// The part of it in which a lesson would be caught first: quick to take.
+pub fn quick_fingerprint() -> Fingerprint {
+    let mut quick: Fingerprint = BTreeMap::from([("mounts".to_owned(), sorted_lines("/proc/self/mountinfo"))]);
+    for directory in ["/tmp", "/run"] {
+        quick.insert(directory.to_owned(), listing(directory));
+    }
+    quick
+}
+
+pub fn fingerprint(program: &Path) -> Fingerprint {
     let names = uname().unwrap();
     let names = [names.nodename(), names.domainname()].map(|name| name.to_string_lossy().into_owned());
     let mut all: Fingerprint = BTreeMap::from([
@@ -85,13 +90,13 @@ fn system_v(kind: &str) -> Vec<String> {
 
 /// A change between two fingerprints.
 #[derive(Debug)]
-struct Change<'a> {
+pub struct Change<'a> {
     part: &'a str,
     line: &'a str,
 }
 
 impl Change<'_> {
-    fn between<'a>(before: &'a Fingerprint, after: &'a Fingerprint) -> Vec<Change<'a>> {
+    pub fn between<'a>(before: &'a Fingerprint, after: &'a Fingerprint) -> Vec<Change<'a>> {
         let only_in = |one: &'a Fingerprint, other: &'a Fingerprint| {
             one.iter().flat_map(move |(part, lines)| {
                 let lines = lines.iter().filter(move |line| !other[part].contains(line));
@@ -103,7 +108,7 @@ impl Change<'_> {
 
     /// Whether this can only be nslearn's doing: by its place, by its name, or because it belongs to the plain user whom
     /// the tests play or to a stage of root's.
-    fn is_nslearns(&self) -> bool {
+    pub fn is_nslearns(&self) -> bool {
         let owner: Option<u32> = self.line.rsplit_once(" of ").and_then(|(_, owner)| owner.parse().ok());
         let ours = owner.is_some_and(|owner| geteuid().is_root() && owner >= NOBODY);
         ours || self.line.contains("nslearn") || !SHARED.contains(&self.part)
@@ -142,56 +147,11 @@ fn a_lesson_leaves_the_machine_as_it_was() {
     }
 }
 
-/// Ends the program by a signal at moments all through each lesson.
-fn end_at_every_moment(signal: Signal) {
-    let Some(house) = stage() else { return };
-    // As a shell has it for what it starts in the background; it passes from a process to those that it starts.
-    let ignored = is_ignored(signal);
-    for id in house.ids() {
-        for &who in everybody() {
-            let mut run = json_lesson(&house, &id, who);
-            if ignored {
-                run = run.under(&["env", &format!("--default-signal={}", signal as i32)]);
-            }
-            let events = run.end().must_be(0).events().len();
-            for moment in 0..MOMENTS {
-                // From before the first event until before the last two: at those, the program is at its end anyway.
-                // Where env(1) has to make it heed the signal, not before it has surely done so.
-                let read = (moment * (events - 2) / (MOMENTS - 1)).max(ignored.into());
-                let what = format!("{signal} after {read} events of lesson {id} as {who:?}");
-                leaves_no_trace(&house, &what, || end_after(&house, &run, read, signal, &what));
-            }
-        }
-    }
-}
-
-/// Whether this process ignores a signal: `SigIgn` in proc(5).
-fn is_ignored(signal: Signal) -> bool {
+/// Whether this process ignores a signal: `SigIgn` in proc(5). What it starts does so as well then.
+pub fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal as i32 - 1)) != 0
-}
-
-fn end_after(house: &House, run: &Run, events: usize, signal: Signal, what: &str) {
-    let mut telling = Telling::begin(run);
-    assert_eq!(telling.read(events).len(), events, "{what}: the lesson was over before");
-    let pid = telling.child.id().try_into().unwrap();
-    kill(Pid::from_raw(pid), signal).unwrap();
-    wait_for_the_end_of(pid);
-    let end = telling.child.wait_with_output().unwrap();
-    assert_eq!(end.status.signal(), Some(signal as i32), "{what}: it ended otherwise");
-    assert!(end.stderr.is_empty(), "{what}: it said {}", String::from_utf8_lossy(&end.stderr));
-    wait_until_none_runs(&house.program());
-}
-
-#[test]
-fn a_lesson_that_is_killed_leaves_the_machine_as_it_was() {
-    end_at_every_moment(Signal::SIGKILL);
-}
-
-#[test]
-fn a_lesson_that_is_interrupted_leaves_the_machine_as_it_was() {
-    end_at_every_moment(Signal::SIGINT);
 }
 
 #[test]

@@ -39,11 +39,13 @@ pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
         }
         Err(Refused::Stage(error)) => {
             let advice = advise(&error);
-            complain(&format!(
-                "nslearn: no shell on a stage here\n  {}\n  what to do: {}",
-                advice.reason, advice.remedy
-            ));
-            Ok(status::NOT_HERE)
+            let (what, status) = if error.is_loss() {
+                ("the shell has ended with its stage", status::FAILED)
+            } else {
+                ("no shell on a stage here", status::NOT_HERE)
+            };
+            complain(&format!("nslearn: {what}\n  {}\n  what to do: {}", advice.reason, advice.remedy));
+            Ok(status)
         }
     }
 }

@@ -17,11 +17,8 @@ use crate::transcript::{Membership, ProcessRow};
 pub fn list() -> io::Result<Vec<ProcessRow>> {
     let mut rows = Vec::new();
     for pid in numbers()? {
-        match fs::read(format!("/proc/{pid}/stat")) {
-            Ok(text) => {
-                let stat = Stat::from_read(text.as_slice()).map_err(io::Error::other)?;
-                rows.push(ProcessRow { pid: stat.pid, ppid: stat.ppid, command: stat.comm });
-            }
+        match stat(pid) {
+            Ok(stat) => rows.push(ProcessRow { pid: stat.pid, ppid: stat.ppid, command: stat.comm }),
             Err(why) if has_ended(&why) => {}
             Err(why) => return Err(why),
         }
@@ -71,6 +68,11 @@ fn status(process: &str) -> io::Result<Status> {
     Status::from_buf_read(text.as_slice()).map_err(io::Error::other)
 }
 
+fn stat(pid: i32) -> io::Result<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat"))?;
+    Stat::from_read(text.as_slice()).map_err(io::Error::other)
+}
+
 /// The numbers in the reader's /proc.
 fn numbers() -> io::Result<Vec<i32>> {
     let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir("/proc")?.collect();
@@ -80,4 +82,11 @@ fn numbers() -> io::Result<Vec<i32>> {
 /// Whether a file of /proc could not be read for the reason that its process is no more.
 fn has_ended(why: &io::Error) -> bool {
     matches!(why.raw_os_error().map(Errno::from_raw), Some(Errno::ENOENT | Errno::ESRCH))
+}
+
+/// Whether a process is at its end: dead, or past the point of no return (`PF_EXITING` among the flags in
+/// `/proc/PID/stat`), from which on it gives up what it has, one thing after the other.
+pub fn is_ending(pid: i32) -> bool {
+    const PF_EXITING: u32 = 0x4;
+    stat(pid).map_or(true, |stat| stat.flags & PF_EXITING != 0)
 }

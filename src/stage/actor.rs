@@ -5,13 +5,14 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::cast::Cast;
 use super::channel::{Channel, Message};
 use super::process::Process;
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub struct Actor {
     /// Its process id as its parent knows it.
     pid_for_parent: i32,
     seat: Seat,
+    /// Those with whom it plays.
+    cast: Rc<Cast>,
     note: RefCell<Option<String>>,
 }
 
@@ -33,9 +36,8 @@ pub struct Actor {
 enum Seat {
     /// It is this very process.
     Here(Box<RefCell<Process>>),
-    /// It listens at the other end, which is never closed: an actor stays on the stage until the story ends it or the
-    /// stage goes, whether or not the story has more use for it.
-    Across(ManuallyDrop<Channel>),
+    /// It listens at the other end.
+    Across(Rc<Channel>),
 }
 
 /// What travels with a script.
@@ -49,20 +51,28 @@ impl Actor {
     /// The director's own process.
     pub(super) fn here(name: &str, process: Process) -> Self {
         let seat = Seat::Here(Box::new(RefCell::new(process)));
-        Actor { name: name.to_owned(), pid: 1, pid_for_parent: 1, seat, note: RefCell::default() }
+        let cast = Rc::default();
+        Actor { name: name.to_owned(), pid: 1, pid_for_parent: 1, seat, cast, note: RefCell::default() }
     }
 
-    /// The process at the other end of `fd`, which its parent knows as `pid_for_parent`; waits until it is up.
-    pub(super) fn across(name: &str, pid_for_parent: i32, fd: OwnedFd) -> Result<Self> {
-        let channel = Channel::from(fd);
+    /// The process at the other end of `fd`, which this one, its parent, knows as `pid_for_parent`; waits until it is up.
+    pub(super) fn child(&self, name: &str, pid_for_parent: i32, fd: OwnedFd) -> Result<Self> {
+        let channel = Rc::new(Channel::from(fd));
         let pid = heard(name, &channel)?.sender.ok_or_else(|| Error::Gone(name.to_owned()))?;
+        self.cast.enters(name, pid, &channel);
         Ok(Actor {
             name: name.to_owned(),
             pid,
             pid_for_parent,
-            seat: Seat::Across(ManuallyDrop::new(channel)),
+            seat: Seat::Across(channel),
+            cast: Rc::clone(&self.cast),
             note: RefCell::default(),
         })
+    }
+
+    /// All actors of the story.
+    pub(super) fn cast(&self) -> &Cast {
+        &self.cast
     }
 
     /// The actor's name.
@@ -189,13 +199,22 @@ impl Actor {
         message.extend_from_slice(&script.to_bytes());
         message.extend_from_slice(request);
         channel.send(&message, fd).map_err(|errno| match errno {
-            Errno::EPIPE | Errno::ECONNRESET => Error::Gone(self.name.clone()),
+            Errno::EPIPE | Errno::ECONNRESET => self.gone(),
             errno => lost("sendmsg", &self.name, errno),
         })
     }
 
     fn receive(&self, channel: &Channel) -> Result<Message> {
-        heard(&self.name, channel)
+        self.cast.wait_for(channel)?;
+        heard(&self.name, channel).map_err(|error| match error {
+            Error::Gone(_) => self.gone(),
+            error => error,
+        })
+    }
+
+    /// Nobody is at the other end. Where that is another one's fault, it is that other one who is lost.
+    fn gone(&self) -> Error {
+        self.cast.lost().unwrap_or_else(|| Error::Gone(self.name.clone()))
     }
 
     fn understand<R: DeserializeOwned>(&self, answer: &[u8]) -> Result<R> {

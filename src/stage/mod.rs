@@ -5,6 +5,7 @@
 
 mod actor;
 mod birth;
+mod cast;
 mod channel;
 mod effects;
 mod house;
@@ -113,9 +114,15 @@ impl Stage {
         self.emit(Event::ByHand { command: command.trim().to_owned(), docker: true });
     }
 
-    /// Tells whether a fact holds, and what shows it.
+    /// Tells whether a fact holds, and what shows it. Where an actor was lost, the story ends here: what was seen then
+    /// shows nothing.
     pub fn verify(&self, id: &str, claim: &str, held: bool, evidence: Evidence) {
         self.told.borrow_mut().insert(id.to_owned());
+        let cast = self.host.cast();
+        if let Some(lost) = if held { cast.all_are_here().err() } else { cast.lost() } {
+            self.log.line(&Line::Failed(lost));
+            sys::exit(1);
+        }
         self.emit(Event::Verified { id: id.to_owned(), claim: claim.to_owned(), held, evidence });
     }
 
@@ -126,7 +133,7 @@ impl Stage {
     /// # Errors
     /// Whatever else goes wrong.
     pub fn or_skip<T>(&self, facts: &[&str], part: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        match part() {
+        match part().map_err(|error| self.cause(error)) {
             Ok(told) => Ok(Some(told)),
             Err(error @ Error::Refused { .. }) => {
                 *self.lack.borrow_mut() = Some(error);
@@ -164,6 +171,11 @@ impl Stage {
         }
     }
 
+    /// What the story cannot go on after: where an actor was lost, that, for all else may come of it.
+    fn cause(&self, error: Error) -> Error {
+        self.host.cast().lost().unwrap_or(error)
+    }
+
     /// Shows what an actor saw.
     pub fn show(&self, actor: &Actor, look: Look) {
         self.emit(Event::Saw { actor: actor.name().to_owned(), look });
@@ -191,6 +203,10 @@ impl Stage {
     pub fn membership(&self, actor: &Actor) -> Result<Membership> {
         let namespaces = namespaces::of(&actor.pid().to_string())
             .map_err(|why| Error::io("readlink", format!("readlink(/proc/{}/ns)", actor.pid()), &why))?;
+        // At its end a process gives most of its namespaces up before its number.
+        if !namespaces.iter().any(|id| id.kind == Kind::Mnt) {
+            return Err(Error::Gone(actor.name().to_owned()));
+        }
         Ok(Membership { actor: actor.name().to_owned(), pids: vec![actor.pid()], namespaces })
     }
 

@@ -107,7 +107,7 @@ fn begin(
                     stage.end_of_step();
                     log.line(&Line::Done);
                 }
-                Err(error) => log.line(&Line::Failed(error)),
+                Err(error) => log.line(&Line::Failed(stage.cause(error))),
             }
         }
     }

@@ -64,12 +64,14 @@ pub fn getpid_syscall() -> i32 {
 /// how many it made, and the errno of the first that it refused. All are gone when this returns.
 ///
 /// # Errors
-/// Those of pipe(2), and `ECHILD` where a process of the chain was killed.
+/// `ECHILD` where a process of the chain was killed: then there is no answer.
 pub fn nest_pid_namespaces() -> nix::Result<(usize, Errno)> {
     let mut answer: [libc::c_int; 2] = [0, 0];
     nest(&mut answer);
-    let depth = usize::try_from(answer[0]).map_err(|_| Errno::ECHILD)?;
-    Ok((depth, Errno::from_raw(answer[1])))
+    match (usize::try_from(answer[0]), answer[1]) {
+        (Ok(depth), errno) if errno != 0 => Ok((depth, Errno::from_raw(errno))),
+        _ => Err(Errno::ECHILD),
+    }
 }
 
 /// One level: a child in a new PID namespace does the next. CLONE_VM and CLONE_VFORK lend it this process's memory

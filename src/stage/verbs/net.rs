@@ -89,7 +89,7 @@ impl Actor {
     /// Waits until an interface is ready to send: the kernel notices a cable's other end in its own time, and says so.
     ///
     /// # Errors
-    /// Where the kernel refuses to tell.
+    /// `ENODEV` where there is no such interface, or no longer.
     pub fn wait_until_link_is_ready(&self, name: &str) -> Result<()> {
         self.wait_for_link(name, Some("UP"))
     }
@@ -111,8 +111,13 @@ impl Actor {
             news.listen(RTNLGRP_LINK).map_err(refused)?;
             loop {
                 let rows = links::interfaces().map_err(refused)?;
-                if rows.into_iter().find(|row| row.name == name).map(|row| row.state) == state {
+                let now = rows.into_iter().find(|row| row.name == name).map(|row| row.state);
+                if now == state {
                     return Ok(());
+                }
+                if now.is_none() {
+                    // Nobody makes another one while the story waits here.
+                    return Err(Error::refused("rtnetlink", format!("waiting for {name}"), Errno::ENODEV));
                 }
                 news.next::<RouteNetlinkMessage>().map_err(refused)?;
             }

@@ -29,6 +29,10 @@ impl End {
     pub fn how(&self) -> String {
         self.killed_by.as_ref().map_or_else(|| "exited".to_owned(), |signal| format!("killed by {signal}"))
     }
+
+    fn signal(&self) -> Option<Signal> {
+        self.killed_by.as_ref()?.parse().ok()
+    }
 }
 
 impl Told for End {
@@ -47,7 +51,7 @@ impl Actor {
             let pid = me.fork_actor(&name, 0)?;
             pid.map(Pid::as_raw).map_err(|errno| Error::refused("fork", "fork()", errno))
         })?;
-        self.child(name, pid, fd)
+        self.new_child(name, pid, fd)
     }
 
     /// Forks a child that plays on under its own name: fork(2).
@@ -59,13 +63,13 @@ impl Actor {
             let pid = me.fork_actor(&name, 0)?;
             me.called("fork", vec![], pid).map(Pid::as_raw)
         })?;
-        self.child(name, pid, fd)
+        self.new_child(name, pid, fd)
     }
 
-    fn child(&self, name: &str, pid: i32, fd: Option<OwnedFd>) -> Result<Actor> {
+    fn new_child(&self, name: &str, pid: i32, fd: Option<OwnedFd>) -> Result<Actor> {
         // A message comes without its file descriptor where the receiver has as many as it may: unix(7).
         let lost = || Error::refused("recvmsg", format!("recvmsg(SCM_RIGHTS of {name})"), Errno::EMFILE);
-        Actor::across(name, pid, fd.ok_or_else(lost)?)
+        self.child(name, pid, fd.ok_or_else(lost)?)
     }
 
     /// The actor's own process id: getpid(2), by the C library.
@@ -100,6 +104,7 @@ impl Actor {
     /// # Errors
     /// `ESRCH` where the actor's PID namespace has no such process; `EPERM` where it is not the actor's to signal.
     pub fn kill(&self, pid: i32, signal: Signal) -> Result<()> {
+        self.cast().may_end_of(self.pid(), pid, signal)?;
         self.perform((pid, signal as i32), |me, (pid, signal)| {
             me.must_be_off_the_machine(Kind::Pid, "kill")?;
             let signal = Signal::try_from(signal).map_err(|errno| Error::refused("kill", "kill", errno))?;
@@ -113,7 +118,8 @@ impl Actor {
     /// # Errors
     /// `ECHILD` where it is no child of this actor.
     pub fn waitpid(&self, pid: i32) -> Result<End> {
-        self.perform(pid, |me, pid| {
+        let whom = self.cast().known_as(self.pid(), pid);
+        let end = self.perform(pid, |me, pid| {
             let end = retried(|| waitpid(Pid::from_raw(pid), None)).map(|status| match status {
                 WaitStatus::Signaled(pid, signal, _) => {
                     End { pid: pid.as_raw(), killed_by: Some(signal.as_str().to_owned()) }
@@ -121,7 +127,11 @@ impl Actor {
                 status => End { pid: status.pid().map_or(pid, Pid::as_raw), killed_by: None },
             });
             me.called("waitpid", vec![Value::Pid(pid)], end)
-        })
+        })?;
+        if let (Some(whom), Some(signal)) = (whom, end.signal()) {
+            self.cast().was_killed(whom, signal)?;
+        }
+        Ok(end)
     }
 
     /// Ends this actor's process: _exit(2).
@@ -129,6 +139,7 @@ impl Actor {
     /// # Errors
     /// Where it is gone already.
     pub fn exit(&self) -> Result<()> {
+        self.cast().may_end(self.pid());
         let left = self.perform((), |me, ()| {
             me.called("_exit", vec![Value::Number(0)], Ok(Value::from("?")))?;
             sys::exit(0)
@@ -145,6 +156,7 @@ impl Actor {
     /// # Errors
     /// `ECHILD` where it is no child of the host.
     pub fn leave(self) -> Result<()> {
+        self.cast().may_end(self.pid());
         match self.perform((), |_, ()| -> Result<()> { sys::exit(0) }) {
             Ok(()) | Err(Error::Gone(_)) => {}
             Err(error) => return Err(error),
@@ -161,8 +173,8 @@ impl Actor {
     pub fn nest_pid_namespaces(&self) -> Result<(usize, Option<Errno>)> {
         let (depth, errno) = self.perform((), |me, ()| {
             me.must_be_off_the_machine(Kind::Pid, "clone")?;
-            let (depth, errno) =
-                sys::nest_pid_namespaces().map_err(|errno| Error::refused("clone", "clone(CLONE_NEWPID)", errno))?;
+            let chain = || Error::Gone("the chain of PID namespaces".to_owned());
+            let (depth, errno) = sys::nest_pid_namespaces().map_err(|_| chain())?;
             let flags = || vec![Value::from("CLONE_NEWPID")];
             me.called_times(depth, "clone", flags(), Ok(Value::from("a level more")), None)?;
             // The refusal is the answer.

@@ -19,6 +19,7 @@ mod kernels;
 mod kills;
 mod ledger;
 mod machines;
+mod load;
 mod moments;
 mod notes;
 mod output;

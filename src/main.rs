@@ -11,7 +11,7 @@ fn start() -> u8 {
     if let Err(closed) = sys::open_standard_streams() {
         return commands::no_stream(closed);
     }
-    commands::run(&Cli::parse())
+    Cli::try_parse().map_or_else(|error| commands::misread(&error), |cli| commands::run(&cli))
 }
 
 /// The C library's entry point, without the standard library's start-up before it: that one looks for the end of the

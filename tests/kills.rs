@@ -270,7 +270,7 @@ fn name_of(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 
-/// The namespaces of a process of which this one has others.
+/// The namespaces of a process, but for those of this one.
 fn namespaces_of(pid: i32) -> BTreeSet<PathBuf> {
     let of = |process: &str| -> BTreeSet<PathBuf> {
         let links = fs::read_dir(format!("/proc/{process}/ns")).into_iter().flatten().flatten();
@@ -335,9 +335,7 @@ fn facts() -> BTreeMap<String, usize> {
 
 /// Ends the program itself, by a signal.
 fn nothing_is_left_after(signal: Signal) {
-    at_every_moment(|worker, moment| {
-        worker.kill(moment, Victim::Program(signal)).unwrap().must_be_by(signal);
-    });
+    at_every_moment(|worker, moment| worker.kill(moment, Victim::Program(signal)).unwrap().must_be_by(signal));
 }
 
 #[test]

@@ -47,6 +47,20 @@ pub fn run(cli: &Cli) -> u8 {
     result.unwrap_or_else(|error| cannot_show(&error))
 }
 
+/// The command line says nothing that can be run, or asks for help: says so, and with which status to exit.
+pub fn misread(error: &clap::Error) -> u8 {
+    let words = std::env::args_os().collect::<Vec<_>>();
+    let words = words.iter().map(|word| word.to_string_lossy());
+    if error.use_stderr() && words.into_iter().any(|word| render::printable(&word) != word) {
+        // Clap shows the word that it does not understand as it is.
+        tell(error.render().to_string().trim_end());
+    } else {
+        // Where there is nobody to tell, there is nothing to be done about it.
+        let _ = error.print();
+    }
+    error.exit_code().try_into().unwrap_or(status::USAGE)
+}
+
 /// There is no standard output: says so, and with which status to exit.
 pub fn no_stream(why: Errno) -> u8 {
     cannot_show(&why.into())
@@ -64,6 +78,7 @@ fn cannot_show(error: &io::Error) -> u8 {
 
 /// Tells something on standard error. If that is closed as well, there is nobody to tell.
 fn complain(message: &str) {
+    let message = render::printable(message);
     let filled: Vec<String> =
         message.lines().map(|line| textwrap::fill(line, Options::new(80).subsequent_indent("    "))).collect();
     tell(&filled.join("\n"));
@@ -75,5 +90,5 @@ fn remark(message: &str) {
 }
 
 fn tell(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(message));
+    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(&render::printable(message)));
 }

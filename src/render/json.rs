@@ -3,11 +3,23 @@
 use nix::errno::Errno;
 use serde_json::{Map, Value as Json, json};
 
+use super::printable::is_obeyed;
 use crate::transcript::{Answer, Called, Event, Evidence, Interface, Look, Membership, Value};
 
 /// The event as a line.
 pub(super) fn line(event: &Event) -> String {
-    format!("{}\n", object(event))
+    format!("{}\n", shown(object(event).to_string()))
+}
+
+/// JSON writes out the control characters of ASCII, but for the last. The others that a terminal obeys stand in strings
+/// alone, where each can be written as its number.
+fn shown(json: String) -> String {
+    if !json.contains(is_obeyed) {
+        return json;
+    }
+    let written =
+        |letter: char| if is_obeyed(letter) { format!("\\u{:04x}", u32::from(letter)) } else { letter.into() };
+    json.chars().map(written).collect()
 }
 
 fn object(event: &Event) -> Json {

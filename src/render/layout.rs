@@ -2,11 +2,13 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::printable::printable;
 use super::style::{Line, Style};
 
 /// Paragraphs of words, filled to `width` behind an indent. A blank line in the text parts two paragraphs.
 pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
     let mut lines = Vec::new();
+    let text = printable(text);
     for paragraph in text.split("\n\n") {
         if !lines.is_empty() {
             lines.push(Line::new());
@@ -21,10 +23,11 @@ pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
 /// Words that stand behind a label, filled to `width`.
 pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line> {
     let indent = label.width();
+    let words = printable(words);
     // Not at hyphens: they are in names and commands.
     let options = textwrap::Options::new(width.saturating_sub(indent).max(1));
     let options = options.word_splitter(textwrap::WordSplitter::NoHyphenation);
-    let lines = textwrap::wrap(words, options).into_iter().enumerate();
+    let lines = textwrap::wrap(&words, options).into_iter().enumerate();
     lines
         .map(|(index, words)| {
             let label = if index == 0 { label.to_owned() } else { " ".repeat(indent) };

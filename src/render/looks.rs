@@ -68,26 +68,18 @@ fn rows(look: &Look) -> Vec<String> {
 
 fn ps(processes: &[ProcessRow]) -> Vec<String> {
     let head = format!("{:>7} {:>7} {}", "PID", "PPID", "COMMAND");
-    let rows = processes.iter().map(|row| format!("{:>7} {:>7} {}", row.pid, row.ppid, printable(&row.command)));
+    let rows = processes.iter().map(|row| format!("{:>7} {:>7} {}", row.pid, row.ppid, row.command));
     std::iter::once(head).chain(rows).collect()
 }
 
 fn ip_addr(row: &Interface) -> Vec<String> {
     let link = row.link.map(|link| format!("@if{link}")).unwrap_or_default();
-    let mut lines =
-        vec![format!("{}: {}{link}: <{}> state {}", row.index, printable(&row.name), row.flags.join(","), row.state)];
+    let mut lines = vec![format!("{}: {}{link}: <{}> state {}", row.index, row.name, row.flags.join(","), row.state)];
     if row.mac != MacAddress::default() {
         lines.push(format!("    link/ether {}", row.mac));
     }
     lines.extend(row.addresses.iter().map(|address| format!("    inet {address}")));
     lines
-}
-
-/// A name that somebody else chose, without anything that a terminal would obey.
-fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|letter| if letter.is_control() { letter.escape_default().collect() } else { vec![letter] })
-        .collect()
 }
 
 /// The picture that every lesson comes back to: actors across, the types of namespaces down.

@@ -1,6 +1,7 @@
 //! A transcript for a page or a ticket: headings and paragraphs, and what happened in blocks of code.
 
 use super::USUAL;
+use super::printable::printable;
 use super::text::{Text, manuals};
 use crate::transcript::{Event, Evidence, Value};
 
@@ -17,7 +18,7 @@ impl Markdown {
         match event {
             Event::Called(_) | Event::Saw { .. } | Event::Compared { .. } => self.code(event),
             Event::Stood { .. } => String::new(),
-            other => format!("{}{}", self.end_block(), words(other)),
+            other => format!("{}{}", self.end_block(), printable(&words(other))),
         }
     }
 

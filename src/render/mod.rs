@@ -9,14 +9,18 @@ mod locale;
 mod looks;
 mod markdown;
 mod picture;
+mod printable;
 mod recording;
 mod shell;
 mod style;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use layout::{fold, hanging};
 pub use locale::for_this_locale;
 pub use looks::who_is_where;
+pub use printable::printable;
 pub use recording::{NotRecorded, Recording};
 pub use style::{Line, Style};
 pub use text::{command, rule};

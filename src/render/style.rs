@@ -4,6 +4,7 @@ use owo_colors::{OwoColorize, Style as Paint};
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::NO_BREAK;
+use super::printable::on_one_line;
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +78,9 @@ impl Line {
         self
     }
 
-    /// Adds a piece.
+    /// Adds a piece. Whatever a terminal would obey in it is written out: a line never does anything but say something.
     pub fn push(&mut self, style: Style, text: impl Into<String>) {
-        self.0.push((style, text.into()));
+        self.0.push((style, on_one_line(&text.into()).into_owned()));
     }
 
     /// The line and another one behind it.

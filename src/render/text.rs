@@ -3,6 +3,7 @@
 use nix::errno::Errno;
 
 use super::layout::{fold, hanging, paragraphs};
+use super::printable::printable;
 use super::style::{Line, Style};
 use super::{beside, looks, shell};
 use crate::transcript::{Answer, Called, Closing, Event, Evidence, Look, Opening, Question, Value, errno_name};
@@ -177,7 +178,7 @@ impl Text {
         }
         let mut lines = Vec::new();
         match meaning {
-            Some(note) if line.width() + 3 + note.chars().count() <= self.width => {
+            Some(note) if line.clone().with(Style::Quiet, format!("   {note}")).width() <= self.width => {
                 line.push(Style::Quiet, format!("   {note}"));
                 lines.push((line, DEEDS + 4));
             }
@@ -244,7 +245,7 @@ impl Text {
 
     fn by_hand(&self, command: &str, docker: bool) -> Vec<Line> {
         let label = if docker { "  docker:   " } else { "  by hand:  " };
-        let broken = shell::lines(command, self.width.saturating_sub(label.len()));
+        let broken = shell::lines(&printable(command), self.width.saturating_sub(label.len()));
         let lines = broken.into_iter().enumerate().map(|(index, part)| {
             let label = if index == 0 { label } else { "            " };
             Line::new().with(Style::Quiet, label).with(Style::Command, part)
@@ -280,7 +281,7 @@ impl Text {
 
 /// A command to type, broken where it is too long.
 pub fn command(command: &str, width: usize) -> Vec<Line> {
-    let broken = shell::lines(command, width.saturating_sub(INDENT));
+    let broken = shell::lines(&printable(command), width.saturating_sub(INDENT));
     broken.into_iter().map(|part| Line::plain(" ".repeat(INDENT)).with(Style::Command, part)).collect()
 }
 
@@ -336,7 +337,7 @@ fn with_value_quiet(mut line: Line, value: &Value) -> Line {
 
 /// A line with something at its right end; on a line of its own where there is no room.
 fn at_the_right(line: Line, style: Style, text: &str, width: usize) -> Vec<Line> {
-    let length = text.chars().count();
+    let length = Line::plain(text).width();
     if line.width() + 2 + length <= width {
         return vec![line.to_column(width - length).with(style, text)];
     }

@@ -7,6 +7,7 @@ use svg::node::element::{Definitions, Description, Group, Rectangle, SVG, Style,
 
 use super::Scene;
 use super::arrange::{Arrangement, Frame, arrange};
+use crate::render::printable;
 use crate::transcript::{Membership, NamespaceId, Opening};
 
 /// The measures of a picture, in pixels.
@@ -103,8 +104,8 @@ fn picture(id: &str, caption: &str, before: &[Membership], now: &[Membership]) -
         .set("width", WIDTH)
         .set("height", height)
         .set("viewBox", (0, 0, WIDTH, height))
-        .add(Title::new(format!("Who is in which namespace, {caption}")).set("id", title))
-        .add(Description::new().set("id", description).add(svg::node::Text::new(words)))
+        .add(Title::new(printable(&format!("Who is in which namespace, {caption}"))).set("id", title))
+        .add(Description::new().set("id", description).add(svg::node::Text::new(printable(&words))))
         .add(text(1, 15, 13, &caption).set("class", "quiet"))
         .add(drawing.group);
     Picture { svg, height }
@@ -234,7 +235,7 @@ impl Drawing {
 }
 
 fn text(x: usize, y: usize, size: usize, words: &str) -> Text {
-    Text::new(words).set("x", x).set("y", y).set("font-size", size).set("fill", "currentColor")
+    Text::new(printable(words)).set("x", x).set("y", y).set("font-size", size).set("fill", "currentColor")
 }
 
 /// The colour of a namespace, by its letter: the same six, over and over, as on a terminal.

@@ -19,7 +19,8 @@ const NFPROTO_INET: u8 = 1;
 const NFTA_TABLE_NAME: u16 = 1;
 
 /// A message: its type, the family, the resource id in the byte order of networks, and the name of a table.
-struct Message {
+#[derive(Debug)]
+pub(super) struct Message {
     kind: u16,
     family: u8,
     resource: u16,
@@ -120,4 +121,24 @@ pub fn add_table(name: &str) -> Result<(), Refused> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_table_that_is_written_is_read_again(name in "[^\\x00]{0,40}", family in any::<u8>()) {
+            let message = Message { kind: NFT_MSG_NEWTABLE, family, resource: 0, table: Some(name.clone()) };
+            let mut payload = vec![0; message.buffer_len()];
+            message.serialize(&mut payload);
+            let read = Message::deserialize(&NetlinkHeader::default(), &payload).unwrap();
+            prop_assert_eq!((read.family, read.table), (family, Some(name)));
+        }
+    }
 }

@@ -42,3 +42,30 @@ fn parse(kind: Kind, target: &OsStr) -> io::Result<NamespaceId> {
     let inode = inode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a namespace link"))?;
     Ok(NamespaceId { kind, inode, letter: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_link_is_read_as_it_is_shown(inode in any::<u64>(), kind in prop::sample::select(&Kind::ALL[..])) {
+            let id = NamespaceId { kind, inode, letter: None };
+            prop_assert_eq!(parse(kind, id.to_string().as_ref()).unwrap(), id);
+        }
+
+        #[test]
+        fn what_is_no_link_is_an_error(target in prop::collection::vec(any::<u8>(), 0..40), cut in 0_usize..6) {
+            let _ = parse(Kind::Uts, &OsString::from_vec(target));
+            let short = "uts:[1]".get(..cut).unwrap_or_default();
+            prop_assert!(parse(Kind::Uts, short.as_ref()).is_err());
+        }
+    }
+}

@@ -107,16 +107,7 @@ impl Netlink {
     /// Those of recv(2), and whatever the kernel refuses.
     pub fn next<M: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<M>>, Refused> {
         let (packet, _) = retried(|| self.0.recv_from_full())?;
-        let mut messages = Vec::new();
-        let mut rest = packet.as_slice();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::<M>::deserialize(rest)
-                .map_err(|why| Refused { errno: Errno::EBADMSG, said: Some(why.to_string()) })?;
-            let length = usize::try_from(message.header.length).unwrap_or(rest.len()).next_multiple_of(4);
-            rest = rest.get(length.max(4)..).unwrap_or_default();
-            messages.push(message);
-        }
-        Ok(messages)
+        messages(&packet)
     }
 
     /// Everything up to the kernel's last word on a request.
@@ -145,6 +136,20 @@ fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// The messages of a packet.
+fn messages<M: NetlinkDeserializable>(packet: &[u8]) -> Result<Vec<NetlinkMessage<M>>, Refused> {
+    let mut messages = Vec::new();
+    let mut rest = packet;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::<M>::deserialize(rest)
+            .map_err(|why| Refused { errno: Errno::EBADMSG, said: Some(why.to_string()) })?;
+        let length = usize::try_from(message.header.length).unwrap_or(rest.len()).next_multiple_of(4);
+        rest = rest.get(length.max(4)..).unwrap_or_default();
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
 /// The errno of a refusal, and the sentence that stands behind the header of the request in it.
 pub fn refused(error: &ErrorMessage) -> Refused {
     const HEADER: usize = 16;
@@ -160,4 +165,72 @@ pub fn refused(error: &ErrorMessage) -> Refused {
         rest = rest.get(length.next_multiple_of(4).max(4)..).unwrap_or_default();
     }
     Refused { errno: Errno::from_raw(error.raw_code().saturating_abs()), said }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroI32;
+
+    use netlink_packet_sock_diag::SockDiagMessage;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::observe::{firewall, links};
+
+    /// Packets as the kernel could send them, if it wanted to vex us: with lengths and types that are nearly right.
+    fn packet() -> impl Strategy<Value = Vec<u8>> {
+        let kinds = prop_oneof![0_u16..=32, 90_u16..=120, 2560_u16..=2580, any::<u16>()];
+        let message = (kinds, any::<u16>(), prop::collection::vec(any::<u8>(), 0..200), -20_i64..20);
+        let bytes = message.prop_map(|(kind, flags, payload, wrong)| {
+            let length = i64::try_from(16 + payload.len()).unwrap();
+            let length = if wrong > 0 { length } else { length + wrong };
+            let mut bytes = u32::try_from(length.max(0)).unwrap().to_ne_bytes().to_vec();
+            bytes.extend_from_slice(&kind.to_ne_bytes());
+            bytes.extend_from_slice(&flags.to_ne_bytes());
+            bytes.extend_from_slice(&[0; 8]);
+            bytes.extend_from_slice(&payload);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        });
+        prop_oneof![
+            prop::collection::vec(bytes, 0..4).prop_map(|messages| messages.concat()),
+            prop::collection::vec(any::<u8>(), 0..300)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_packet_is_too_strange_to_be_read(packet in packet()) {
+            if let Ok(messages) = messages::<RouteNetlinkMessage>(&packet) {
+                for message in messages {
+                    match message.payload {
+                        NetlinkPayload::InnerMessage(message) => drop(links::interface(message)),
+                        NetlinkPayload::Error(error) => drop(refused(&error)),
+                        _ => {}
+                    }
+                }
+            }
+            let _ = messages::<SockDiagMessage>(&packet);
+            let _ = messages::<firewall::Message>(&packet);
+        }
+
+        #[test]
+        fn no_refusal_is_too_strange_to_be_told(code in any::<i32>(), header in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut error = ErrorMessage::default();
+            error.code = NonZeroI32::new(code);
+            error.header = header;
+            refused(&error);
+        }
+    }
+
+    #[test]
+    fn the_kernels_own_sentence_is_found_behind_the_requests_header() {
+        let mut error = ErrorMessage::default();
+        error.code = NonZeroI32::new(-libc::EINVAL);
+        error.header = [&[0; 16][..], &[10, 0, 1, 0], b"hello\0", &[0, 0]].concat();
+        let why = refused(&error);
+        assert_eq!((why.errno, why.said.as_deref()), (Errno::EINVAL, Some("hello")));
+    }
 }

@@ -250,3 +250,33 @@ fn no_bytes_make_the_reader_panic_and_what_it_understands_it_can_write() {
     }
     assert!(Kept::parse("[".repeat(60_000).as_bytes()).is_err());
 }
+
+/// Files that are nearly what nslearn writes.
+fn nearly() -> impl proptest::strategy::Strategy<Value = String> {
+    let number = "[0-9]{1,3}|-1|1e9|null|99999999999999999999";
+    let shape = (number, number, number, "[a-z\"\\\\{}:,\u{1b}]{0,12}");
+    proptest::strategy::Strategy::prop_map(shape, |(version, right, of, other)| {
+        format!(r#"{{"version": {version}, "lessons": {{"uts": {{"right": {right}, "of": {of}}}}}, "x": "{other}"}}"#)
+    })
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_file_is_too_strange_to_be_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        if let Err(why) = Kept::parse(&bytes) {
+            proptest::prop_assert!(!why.contains(char::is_control), "{why:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_written_and_read_again(text in nearly()) {
+        match Kept::parse(text.as_bytes()) {
+            Ok(kept) => {
+                let written = serde_json::to_vec(&kept).unwrap();
+                let again = Kept::parse(&written).unwrap();
+                proptest::prop_assert_eq!(written, serde_json::to_vec(&again).unwrap());
+            }
+            Err(why) => proptest::prop_assert!(!why.contains(char::is_control), "{why:?}"),
+        }
+    }
+}

@@ -164,4 +164,13 @@ mod tests {
         assert_eq!(choose_for_root("0 0 1\n", ""), None);
         assert_eq!(choose_for_root("", ""), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_map_is_too_strange_to_be_read(map in "([0-9]{1,11}[ \\t-]{0,3}){0,9}\\PC{0,9}(\n[0-9]{1,10} [0-9]{1,10} [0-9]{1,10}){0,3}") {
+            if let Some(Maps::Range { first, count }) = choose_for_root(&map) {
+                proptest::prop_assert!(first > 0 && count > 0 && first.checked_add(count - 1).is_some());
+            }
+        }
+    }
 }

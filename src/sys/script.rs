@@ -64,3 +64,37 @@ fn image() -> u64 {
     // SAFETY: AT_RANDOM is the address of 16 bytes that live as long as the process does.
     unsafe { random.read_unaligned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_script_that_has_travelled_does_what_it_did() {
+        let script = Script::of(|seen: &mut usize, bytes: &[u8]| {
+            *seen += bytes.len();
+            bytes.to_vec()
+        });
+        let mut seen = 0;
+        let travelled = Script::<usize>::from_bytes(&script.to_bytes()).unwrap();
+        assert_eq!((travelled.run(&mut seen, b"hello"), seen), (b"hello".to_vec(), 5));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_no_process_of_this_image_has_written_is_no_script(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let ours = bytes.starts_with(&image().to_ne_bytes());
+            prop_assert!(ours || Script::<()>::from_bytes(&bytes).is_none());
+        }
+
+        #[test]
+        fn half_a_script_is_none(length in 0..LENGTH) {
+            let whole = Script::of(|_: &mut (), _: &[u8]| Vec::new()).to_bytes();
+            prop_assert!(Script::<()>::from_bytes(&whole[..length]).is_none());
+        }
+    }
+}

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 /// Where a walk is, as its followers hear it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     /// The lesson.
     pub lesson: String,
@@ -20,6 +20,18 @@ pub struct Whereabouts {
     pub step: usize,
     /// How long the walk has taken up to now, in seconds.
     pub seconds: u64,
+}
+
+impl Whereabouts {
+    /// A line that a follower hears.
+    fn line(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
+    }
+
+    /// What such a line says; `None` if it is none.
+    pub(super) fn of(line: &str) -> Option<Whereabouts> {
+        serde_json::from_str(line).ok()
+    }
 }
 
 /// How the names begin by which this user's walks through a lesson are found; the process id is what follows.
@@ -73,8 +85,32 @@ impl Followers {
     fn tell_all(&mut self) {
         let here =
             Whereabouts { lesson: self.lesson.to_owned(), step: self.step, seconds: self.began.elapsed().as_secs() };
-        let Ok(line) = serde_json::to_string(&here) else { return };
+        let Some(line) = here.line() else { return };
         // Whoever is gone, or does not read, is followed no more.
         self.inside.retain_mut(|guest| writeln!(guest, "{line}").is_ok());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_follower_hears_what_was_told(lesson in ".*", step in any::<usize>(), seconds in any::<u64>()) {
+            let here = Whereabouts { lesson, step, seconds };
+            let line = here.line().unwrap();
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(Whereabouts::of(&line), Some(here));
+        }
+
+        #[test]
+        fn whatever_else_a_follower_hears_says_nothing(line in "\\PC{0,60}|[{}a-z\":,0-9]{0,60}") {
+            if let Some(here) = Whereabouts::of(&line) {
+                prop_assert_eq!(Whereabouts::of(&here.line().unwrap()), Some(here));
+            }
+        }
     }
 }

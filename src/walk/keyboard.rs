@@ -197,4 +197,14 @@ mod tests {
     fn enter_and_the_space_bar_are_the_same() {
         assert_eq!(keys(b"\r \n\x7f"), [Input::Enter, Input::Enter, Input::Enter, Input::Backspace]);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_more_keys_are_heard_than_bytes_were_sent(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            let keys = keys(&bytes);
+            proptest::prop_assert!(keys.len() <= bytes.len());
+            let meaningless = |key: &Input| matches!(key, Input::Letter(letter) if letter.is_control());
+            proptest::prop_assert!(!keys.iter().any(meaningless));
+        }
+    }
 }

@@ -78,6 +78,6 @@ impl Iterator for Following {
     type Item = Whereabouts;
 
     fn next(&mut self) -> Option<Whereabouts> {
-        serde_json::from_str(&self.0.next()?.ok()?).ok()
+        Whereabouts::of(&self.0.next()?.ok()?)
     }
 }

@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 
-use crate::moments::{parent_of, processes_of};
+use crate::moments::{ends_before, is_gone, parent_of, processes_of};
 use crate::support::{House, Who, everybody, of_kind, stage};
 use crate::untouched::{Change, fingerprint, is_ignored, quick_fingerprint};
 
@@ -205,9 +205,23 @@ impl<'a> Worker<'a> {
     /// Waits until no process of the program lives, and none at all lives in these namespaces.
     #[track_caller]
     fn nothing_runs(&self, namespaces: &BTreeSet<PathBuf>, deadline: Instant, what: &str) {
-        while let Some(pid) = processes_of(&self.program).into_iter().next().or_else(|| somebody_in(namespaces)) {
+        while let Some(pid) = processes_of(&self.program).into_iter().next().or_else(|| self.somebody_in(namespaces)) {
             assert!(ends_before(pid, deadline), "{what}: process {pid}, {}, lives on after {PROMISE:?}", name_of(pid));
         }
+    }
+
+    /// A process that lives in one of these namespaces, whatever it runs. The dead are not counted: how long those of a
+    /// program that was killed stay in the list is for the machine's init to say. Nor is the other one who kills: the
+    /// kernel may have given the numbers of namespaces that are gone to a stage of that one's.
+    fn somebody_in(&self, namespaces: &BTreeSet<PathBuf>) -> Option<i32> {
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        processes.find(|pid| {
+            let link = |file: &str| fs::read_link(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let is_in = ["mnt", "net", "user"].iter().any(|kind| namespaces.contains(&link(&format!("ns/{kind}"))));
+            let exe = link("exe");
+            is_in && (exe == self.program || exe.parent() != self.program.parent()) && !is_gone(*pid)
+        })
     }
 }
 
@@ -253,19 +267,6 @@ fn end_of(child: &mut Running, deadline: Instant, what: &str) -> ExitStatus {
     child.0.wait().unwrap()
 }
 
-/// Whether a process ends in time. One that is not there has ended already.
-fn ends_before(pid: i32, deadline: Instant) -> bool {
-    let Some(Ok(pidfd)) = rustix::process::Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
-        return true;
-    };
-    let left = TimeSpec::from(deadline.saturating_duration_since(Instant::now()));
-    ppoll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], Some(left), None).unwrap() > 0
-}
-
-fn is_gone(pid: i32) -> bool {
-    ends_before(pid, Instant::now())
-}
-
 fn name_of(pid: i32) -> String {
     fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
@@ -277,16 +278,6 @@ fn namespaces_of(pid: i32) -> BTreeSet<PathBuf> {
         links.filter_map(|link| fs::read_link(link.path()).ok()).collect()
     };
     &of(&pid.to_string()) - &of("self")
-}
-
-/// A process that lives in one of these namespaces, whatever it runs. The dead are not counted: how long those of a
-/// program that was killed stay in the list is for the machine's init to say.
-fn somebody_in(namespaces: &BTreeSet<PathBuf>) -> Option<i32> {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let is_in = |link: String| fs::read_link(link).is_ok_and(|namespace| namespaces.contains(&namespace));
-    processes
-        .find(|pid| ["mnt", "net", "user"].iter().any(|kind| is_in(format!("/proc/{pid}/ns/{kind}"))) && !is_gone(*pid))
 }
 
 fn text(stream: Option<impl Read>) -> String {

@@ -55,7 +55,7 @@ fn at_once(house: &House, learners: &[(Value, Who)]) -> Duration {
         })
         .collect();
     // What a lesson says has room in a pipe: none waits until it is this one's turn to be read.
-    let ended: Vec<End> = begun.into_iter().map(|(run, child)| run.end_of(child)).collect();
+    let ended: Vec<End> = begun.into_iter().map(|(run, child)| run.end_of_child(child)).collect();
     let took = start.elapsed();
     for (end, (lesson, _)) in ended.into_iter().zip(learners) {
         holds_all_its_facts(end, lesson);

@@ -5,9 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, poll};
+use nix::poll::{PollFd, PollFlags, poll, ppoll};
+use nix::sys::time::TimeSpec;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::support::{Run, everybody, stage};
@@ -67,6 +69,19 @@ pub fn wait_for_the_end_of(pid: i32) {
     let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else { return };
     let mut gone = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
     assert_ne!(poll(&mut gone, PATIENCE_MS), Ok(0), "process {pid} of nslearn lives on");
+}
+
+/// Whether a process ends in time. One that is not there has ended already.
+pub fn ends_before(pid: i32, deadline: Instant) -> bool {
+    let Some(Ok(pidfd)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
+        return true;
+    };
+    let left = TimeSpec::from(deadline.saturating_duration_since(Instant::now()));
+    ppoll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], Some(left), None).unwrap() > 0
+}
+
+pub fn is_gone(pid: i32) -> bool {
+    ends_before(pid, Instant::now())
 }
 
 #[test]

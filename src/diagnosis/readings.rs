@@ -136,4 +136,11 @@ mod tests {
         assert!(has_a_root("21 1 254:0 / / rw - ext4 /dev/vda rw\n22 21 0:20 / /proc rw - proc proc rw\n"));
         assert!(!has_a_root("22 21 0:20 / /proc rw - proc proc rw\n"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_that_proc_says_is_too_strange_to_be_read(text in "(\\PC{0,20}[ :\t/\n]){0,30}") {
+            let _ = (Status::parse(&text), holds(&text, 0), has_a_root(&text));
+        }
+    }
 }

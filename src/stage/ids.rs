@@ -167,10 +167,21 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_map_is_too_strange_to_be_read(map in "([0-9]{1,11}[ \\t-]{0,3}){0,9}\\PC{0,9}(\n[0-9]{1,10} [0-9]{1,10} [0-9]{1,10}){0,3}") {
-            if let Some(Maps::Range { first, count }) = choose_for_root(&map) {
+        fn no_map_is_too_strange_to_be_read(
+            map in "([0-9]{1,11}[ \\t-]{0,3}){0,9}\\PC{0,9}(\n[0-9]{1,10} [0-9]{1,10} [0-9]{1,10}){0,3}",
+            given in "(\\PC{0,9}:?[0-9]{0,10}:[0-9]{0,10}\n){0,5}",
+        ) {
+            if let Some(Maps::Range { first, count }) = choose_for_root(&map, &given) {
                 proptest::prop_assert!(first > 0 && count > 0 && first.checked_add(count - 1).is_some());
             }
+        }
+
+        #[test]
+        fn what_was_given_away_is_never_taken(ranges in proptest::collection::vec((0..500_000_u64, 0..200_000_u64), 0..8)) {
+            let given: String = ranges.iter().map(|(first, count)| format!("somebody:{first}:{count}\n")).collect();
+            let free = first_free(&given);
+            let apart = |(first, count): &(u64, u64)| first + count <= free || free + u64::from(COUNT) <= *first;
+            proptest::prop_assert!(free >= NOBODYS.into() && ranges.iter().all(|range| range.1 == 0 || apart(range)));
         }
     }
 }

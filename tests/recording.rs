@@ -250,7 +250,10 @@ fn nothing_is_left_where_the_lesson_is_not_shown_to_its_end() {
     let file = directory.join("film.cast");
     fs::write(&file, "an older one").unwrap();
     let run = recorded(&house, &["uts", "--format", "json"], &file);
-    run.under(&["sh", "-c", "\"$@\" | head -n 3", "sh"]).end().must_be(0);
+    // A reader that leaves. Not head(1): a pipe of the usual size holds the whole lesson, if that one is slow to leave.
+    let Telling { mut child, events } = Telling::begin(&run);
+    drop(events);
+    child.wait().unwrap();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
     recorded(&house, &["uts"], &file).stdout(full).end().must_be(1);
     let mut telling = Telling::begin(&recorded(&house, &["uts", "--format", "json"], &file));

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -364,11 +365,12 @@ fn a_stage_whose_first_process_is_killed_is_told_of() {
 #[test]
 fn an_actor_that_is_killed_is_missed_by_name_or_not_at_all() {
     let facts = facts();
-    let missed = Mutex::new(BTreeMap::<(String, String), usize>::new());
+    let (killed, missed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<(String, String), usize>::new()));
     at_every_moment(|worker, moment| {
         let (mut place, mut actors) = (0, 1);
         while place < actors {
             let Some(end) = worker.kill(moment, Victim::Actor(place)) else { break };
+            killed.fetch_add(1, Ordering::Relaxed);
             (place, actors) = (place + 1, end.actors);
             // The story may have no more use for it.
             if end.is_whole(facts[&moment.lesson]) {
@@ -383,6 +385,7 @@ fn an_actor_that_is_killed_is_missed_by_name_or_not_at_all() {
     });
     // Each lesson has one without whom it cannot go on for most of its time.
     let missed = missed.into_inner().unwrap();
+    eprintln!("of {killed:?} actors that were killed were missed: {missed:?}");
     for lesson in facts.keys() {
         let most = missed.iter().filter(|((of, _), _)| of == lesson).map(|(_, times)| *times).max();
         assert!(most.unwrap_or_default() > MOMENTS as usize / 4, "lesson {lesson}: {missed:?}");

@@ -88,5 +88,5 @@ fn has_ended(why: &io::Error) -> bool {
 /// `/proc/PID/stat`), from which on it gives up what it has, one thing after the other.
 pub fn is_ending(pid: i32) -> bool {
     const PF_EXITING: u32 = 0x4;
-    stat(pid).map_or(true, |stat| stat.flags & PF_EXITING != 0)
+    stat(pid).map_or_else(|why| has_ended(&why), |stat| stat.flags & PF_EXITING != 0)
 }

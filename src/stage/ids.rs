@@ -89,18 +89,24 @@ fn choose_for_root(uid_map: &str, given: &str) -> Option<Maps> {
     });
     let extents: Vec<_> = extents.collect();
     let first = first_free(given);
-    let holds_all = |&(inside, _, count): &(u32, u32, u32)| {
-        u64::from(inside) <= first && u64::from(inside) + u64::from(count) >= first + u64::from(COUNT)
+    // Whatever is chosen must not be the machine's root, who may have any number in here.
+    let holds_all = |&(inside, outside, count): &(u32, u32, u32)| {
+        let inside = u64::from(inside);
+        inside <= first
+            && inside + u64::from(count) >= first + u64::from(COUNT)
+            && u64::from(outside) + (first - inside) > 0
     };
     if extents.iter().any(holds_all) {
         return Some(Maps::Range { first: u32::try_from(first).ok()?, count: COUNT });
     }
     let &(inside, outside, count) = extents.iter().max_by_key(|(inside, ..)| *inside)?;
-    match inside.checked_add(count.checked_sub(1)?)? {
+    let last = count.checked_sub(1)?;
+    let (highest, outside) = (inside.checked_add(last)?, outside.checked_add(last)?);
+    match (highest, outside) {
         // Root of a user namespace with one id is the plain user that made it, unless that was root.
-        0 if outside == 0 => None,
-        0 => Some(Maps::Own { uid: 0, gid: 0 }),
-        highest => Some(Maps::Range { first: highest, count: 1 }),
+        (_, 0) => None,
+        (0, _) => Some(Maps::Own { uid: 0, gid: 0 }),
+        (highest, _) => Some(Maps::Range { first: highest, count: 1 }),
     }
 }
 
@@ -163,6 +169,8 @@ mod tests {
     fn the_machines_root_is_never_mapped() {
         assert_eq!(choose_for_root("0 0 1\n", ""), None);
         assert_eq!(choose_for_root("", ""), None);
+        assert_eq!(choose_for_root("0 1000 1\n1 0 1\n", ""), None);
+        assert_ne!(choose_for_root("200000 0 65536\n", ""), Some(Maps::Range { first: 200_000, count: COUNT }));
     }
 
     proptest::proptest! {

@@ -317,6 +317,34 @@ const CORRECTED: [&str; 12] = [
     "cgroup-exists",
 ];
 
+/// The program's source below this, on one line, with the strings that go over several lines put together.
+fn source(file: &str) -> String {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap();
+    text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A reader comes with the doctor's words, a program with the cause's name.
+#[test]
+fn the_page_about_the_doctor_has_all_causes_in_its_own_words() {
+    let page = pages().into_iter().find(|page| page.name == "machine.md").expect("book/src/machine.md");
+    let words = ["diagnosis/words.rs", "diagnosis/limits.rs", "error.rs"].map(source).concat();
+    let rows = section(&page, "## Find your case").lines().filter(|line| line.starts_with("| \""));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split(" | ").collect()).collect();
+    for row in &rows {
+        let quoted = row[0].trim_matches(['|', ' ', '"']);
+        assert!(words.contains(quoted), "book/src/machine.md: the doctor does not say '{quoted}'");
+    }
+    let causes = source("diagnosis/mod.rs");
+    let causes: BTreeSet<&str> = causes
+        .split("=> \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .filter(|name| *name != "unknown")
+        .collect();
+    let told: BTreeSet<&str> = rows.iter().map(|row| row[1].trim_matches('`')).collect();
+    assert_eq!(told, causes, "book/src/machine.md: the causes under 'Find your case' (left)");
+}
+
 #[test]
 fn the_lines_of_a_lesson_that_authors_are_shown_are_its_first_step() {
     let include = includes().into_iter().find(|include| include.page == "authors.md").expect("an include");

@@ -2,7 +2,7 @@
 //! the right one of all, and each lesson runs, says what it skips and why, or refuses. What the doctor says that a lesson
 //! goes without is what it goes without.
 
-mod played;
+pub mod played;
 
 use std::collections::BTreeSet;
 

@@ -28,6 +28,8 @@ pub(super) const LESSON: Lesson = Lesson {
         (Effect::Uts, &["chroot-unshare-fixes"]),
         (Effect::Ipc, &["chroot-unshare-fixes"]),
         (Effect::Net, &["chroot-unshare-fixes"]),
+        (Effect::Proc, &["chroot-unshare-fixes"]),
+        (Effect::PivotRoot, &["chroot-pivot-root-holds"]),
         (Effect::Several, &[]),
     ],
     man: &["chroot(2)", "namespaces(7)", "pivot_root(2)", "unshare(1)"],

@@ -25,6 +25,8 @@ pub(super) const LESSON: Lesson = Lesson {
         (Effect::Uts, &["pid-host-shared"]),
         (Effect::Ipc, &["pid-host-shared"]),
         (Effect::NestedPid, &["pid-nesting-32"]),
+        (Effect::Proc, &["pid-stale-proc"]),
+        (Effect::Setns, &["pid-one-way"]),
         (Effect::Several, &[]),
     ],
     man: &["pid_namespaces(7)", "unshare(2)", "kill(2)", "proc(5)"],
@@ -328,14 +330,17 @@ fn a_container(stage: &Stage) -> Result<(Actor, Actor)> {
         "setns(2) lets a process have its children in another PID namespace. But only in its own or one below: who is \
          inside finds no way out.",
     );
-    let refused = container.join(host, CLONE_NEWPID).refusal()?;
-    let down = launcher2.join(&container, CLONE_NEWPID).refusal()?;
-    stage.verify(
-        "pid-one-way",
-        "setns(2) into an ancestor's PID namespace is EINVAL.",
-        refused == Some(Errno::EINVAL) && down.is_none(),
-        evidence!["up:", refused, "and down:", down],
-    );
+    stage.or_skip(&["pid-one-way"], || {
+        let refused = container.join(host, CLONE_NEWPID).refusal()?;
+        launcher2.join(&container, CLONE_NEWPID)?;
+        stage.verify(
+            "pid-one-way",
+            "setns(2) into an ancestor's PID namespace is EINVAL.",
+            refused == Some(Errno::EINVAL),
+            evidence!["up:", refused, "and down:", None::<Errno>],
+        );
+        Ok(())
+    })?;
     stage.by_hand(
         "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'exec 3</proc/self/ns/pid; \
          unshare --pid --fork nsenter --pid=/proc/self/fd/3 true || echo refused'",

@@ -23,6 +23,8 @@ pub(super) const LESSON: Lesson = Lesson {
         (Effect::Uts, ALL),
         (Effect::Ipc, ALL),
         (Effect::Net, ALL),
+        (Effect::Proc, ALL),
+        (Effect::Setns, JOINED),
         (Effect::Several, &[]),
     ],
     man: &["setns(2)", "namespaces(7)", "pidfd_open(2)", "nsenter(1)"],
@@ -30,6 +32,10 @@ pub(super) const LESSON: Lesson = Lesson {
     notes: notes::shared_net::NOTES,
     play,
 };
+
+/// The facts that take joining a namespace.
+const JOINED: &[&str] =
+    &["shared-net-joined", "shared-net-only-net", "shared-net-port-taken", "pid-container-shared", "shared-pid-ps"];
 
 /// All its facts: each takes two containers.
 const ALL: &[&str] = &[

@@ -17,7 +17,11 @@ pub(super) const LESSON: Lesson = Lesson {
     question: "Can one kernel answer to two names at the same moment?",
     minutes: 8,
     steps: 6,
-    needs: &[(Effect::Uts, OF_ITS_OWN), (Effect::NestedUser, &["uts-cap-over-owner"])],
+    needs: &[
+        (Effect::Uts, OF_ITS_OWN),
+        (Effect::Setns, &["uts-setns-back"]),
+        (Effect::NestedUser, &["uts-cap-over-owner"]),
+    ],
     man: &["uts_namespaces(7)", "unshare(2)", "sethostname(2)", "setns(2)"],
     facts: &[
         "uts-copied",

@@ -48,9 +48,10 @@ impl Prospect {
         let fails = |effect: Effect| matches!(found(effect), Some((_, Some(Err(_)))));
         let comes_about = |effect: Effect| matches!(found(effect), Some((_, Some(Ok(())))));
         let mut needs = lesson.needs.iter();
+        let no_ground = findings.stage.is_err() || Effect::OF_A_USER_NAMESPACE.into_iter().any(fails);
         let goes = |fact: &str| {
             let needs = |(effect, facts): &(Effect, &[&str])| facts.contains(&fact) && !comes_about(*effect);
-            findings.stage.is_err() || lesson.needs.iter().any(needs)
+            no_ground || lesson.needs.iter().any(needs)
         };
         let without = lesson.facts.iter().copied().filter(|fact| goes(fact)).collect();
         Prospect { lesson, without, more: needs.any(|(effect, facts)| facts.is_empty() && fails(*effect)) }
@@ -136,9 +137,8 @@ impl Checkup {
     /// What lessons go without where these effects are missing.
     fn price(&self, effects: &[Effect]) -> String {
         let stands = self.findings.stage.is_ok();
-        let ground = |effect: &Effect| {
-            matches!(effect, Effect::User | Effect::Setgroups | Effect::Maps) || !stands && effect.carries_the_stage()
-        };
+        let ground =
+            |effect: &Effect| Effect::OF_A_USER_NAMESPACE.contains(effect) || !stands && effect.carries_the_stage();
         if effects.is_empty() || effects.iter().any(ground) {
             return "all lessons".to_owned();
         }
@@ -165,12 +165,10 @@ impl Checkup {
         lines.push(Line::new());
         lines.extend(self.tally(width));
         for Ailment { effects, advice, .. } in self.ailments() {
+            // Where there is no room for something, that is what is missing, and not what was just being tried.
+            let label = if advice.cause.is_want_of_room() { "stopped at:  " } else { "missing:     " };
             let told = [
-                (
-                    "missing:     ",
-                    effects.iter().map(|effect| effect.title()).collect::<Vec<_>>().join(", "),
-                    Style::Plain,
-                ),
+                (label, effects.iter().map(|effect| effect.title()).collect::<Vec<_>>().join(", "), Style::Plain),
                 ("why:         ", advice.reason, Style::Plain),
                 ("what to do:  ", advice.remedy, Style::Command),
                 ("the risk:    ", advice.risk, Style::Plain),

@@ -37,7 +37,8 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
         let given = give(lesson, wanted, output, &mut renderer)?;
         worst = worst.max(given.status);
         whole += usize::from(given.to_the_end);
-        if given.status == status::NOT_HERE || given.left {
+        // Where there is no stage for one, there is none for the next.
+        if given.left || given.status == status::NOT_HERE && !given.to_the_end {
             break;
         }
     }

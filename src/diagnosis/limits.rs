@@ -104,13 +104,13 @@ pub(super) fn words_on_resources(cause: Cause) -> Words {
                  another",
                 now(Resource::RLIMIT_NPROC)
             ),
-            "end programs of yours; or, in bash, for this shell: ulimit -S -u hard; or for your session: sudo systemctl \
-             set-property user-$(id -u).slice TasksMax=4096",
+            "ulimit -S -u \"$(ulimit -H -u)\" in bash; or end programs of yours; or, where it is the session's limit: sudo \
+             systemctl set-property --runtime user-$(id -u).slice TasksMax=infinity",
             "a program that runs wild can then take more of the machine from everybody",
         ),
         Cause::Descriptors => Words::new(
             format!("A process may have no more files open: the limit (ulimit -n) is {}", now(Resource::RLIMIT_NOFILE)),
-            "ulimit -n 1024",
+            "ulimit -S -n \"$(ulimit -H -n)\"",
             "none",
         ),
         _ => Words::new(

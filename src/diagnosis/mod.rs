@@ -78,6 +78,13 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// Whether the machine has it all, and not enough of what it takes to do anything.
+    pub const fn is_want_of_room(self) -> bool {
+        matches!(self, Cause::Processes | Cause::Descriptors | Cause::Memory)
+    }
+}
+
 /// What to tell somebody whose machine refused something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
@@ -45,7 +46,7 @@ impl Maps {
         let known = fs::read_to_string("/proc/self/uid_map")
             .map_err(|why| Error::io("read", "read(/proc/self/uid_map)", &why))?;
         let given: Vec<String> = GIVEN_AWAY.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
-        choose_for_root(&known, &given.concat()).ok_or(Error::NoIdsForRoot)
+        choose_for_root(&known, &given.concat(), machines_root()).ok_or(Error::NoIdsForRoot)
     }
 
     /// Writes the maps from inside, where that is the stage's own affair.
@@ -78,35 +79,40 @@ impl Maps {
     }
 }
 
+/// The number that the machine's root has in this user namespace: whose the files of /proc are. `None` where it has none.
+fn machines_root() -> Option<u32> {
+    /// What the kernel shows instead of an id that has no number here: user_namespaces(7).
+    const OVERFLOW: u32 = 65_534;
+    // Where nobody can tell, root is taken for the machine's.
+    let owner = fs::metadata("/proc/version").map_or(0, |seen| seen.uid());
+    Some(owner).filter(|owner| *owner != OVERFLOW)
+}
+
 /// Ids for a stage of root's, from root's own uid_map and the ranges that were given to users: 65536 of the machine's ids
 /// from 200000 on, or, where a container has not got those, the highest that there is. `None` if that would be the
-/// machine's root.
-fn choose_for_root(uid_map: &str, given: &str) -> Option<Maps> {
+/// machine's root, whatever its number in here.
+fn choose_for_root(uid_map: &str, given: &str, machines_root: Option<u32>) -> Option<Maps> {
     let extents = uid_map.lines().filter_map(|line| {
         let mut numbers = line.split_whitespace().map(str::parse::<u32>);
-        let (inside, outside) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-        Some((inside, outside, numbers.next()?.ok()?))
+        let inside = numbers.next()?.ok()?;
+        Some((inside, numbers.nth(1)?.ok()?))
     });
-    let extents: Vec<_> = extents.collect();
-    let first = first_free(given);
-    // Whatever is chosen must not be the machine's root, who may have any number in here.
-    let holds_all = |&(inside, outside, count): &(u32, u32, u32)| {
-        let inside = u64::from(inside);
-        inside <= first
-            && inside + u64::from(count) >= first + u64::from(COUNT)
-            && u64::from(outside) + (first - inside) > 0
+    let extents: Vec<(u32, u32)> = extents.collect();
+    let (first, count) = (first_free(given), u64::from(COUNT));
+    let holds_all = |&(inside, held): &(u32, u32)| {
+        u64::from(inside) <= first && u64::from(inside) + u64::from(held) >= first + count
     };
-    if extents.iter().any(holds_all) {
+    let is_roots =
+        |first: u64, count: u64| machines_root.is_some_and(|root| (first..first + count).contains(&u64::from(root)));
+    if extents.iter().any(holds_all) && !is_roots(first, count) {
         return Some(Maps::Range { first: u32::try_from(first).ok()?, count: COUNT });
     }
-    let &(inside, outside, count) = extents.iter().max_by_key(|(inside, ..)| *inside)?;
-    let last = count.checked_sub(1)?;
-    let (highest, outside) = (inside.checked_add(last)?, outside.checked_add(last)?);
-    match (highest, outside) {
-        // Root of a user namespace with one id is the plain user that made it, unless that was root.
-        (_, 0) => None,
-        (0, _) => Some(Maps::Own { uid: 0, gid: 0 }),
-        (highest, _) => Some(Maps::Range { first: highest, count: 1 }),
+    let &(inside, held) = extents.iter().max_by_key(|(inside, _)| *inside)?;
+    match inside.checked_add(held.checked_sub(1)?)? {
+        highest if is_roots(highest.into(), 1) => None,
+        // Root of a user namespace with one id is the plain user that made it.
+        0 => Some(Maps::Own { uid: 0, gid: 0 }),
+        highest => Some(Maps::Range { first: highest, count: 1 }),
     }
 }
 
@@ -143,17 +149,20 @@ mod tests {
     #[test]
     fn root_of_the_machine_gets_ids_that_are_nobodys() {
         let whole = "         0          0 4294967295\n";
-        assert_eq!(choose_for_root(whole, ""), Some(Maps::Range { first: 200_000, count: 65_536 }));
+        assert_eq!(choose_for_root(whole, "", Some(0)), Some(Maps::Range { first: 200_000, count: 65_536 }));
     }
 
     #[test]
     fn root_of_a_container_gets_the_highest_id_there_is() {
-        assert_eq!(choose_for_root("0 1000 1\n1 100000 65536\n", ""), Some(Maps::Range { first: 65_536, count: 1 }));
+        let map = "0 1000 1\n1 100000 65536\n";
+        assert_eq!(choose_for_root(map, "", None), Some(Maps::Range { first: 65_536, count: 1 }));
     }
 
     #[test]
     fn root_of_a_user_namespace_of_a_plain_user_is_that_user() {
-        assert_eq!(choose_for_root("0 1000 1\n", ""), Some(Maps::Own { uid: 0, gid: 0 }));
+        assert_eq!(choose_for_root("0 1000 1\n", "", None), Some(Maps::Own { uid: 0, gid: 0 }));
+        // The same one namespace further in: the second number is that of the namespace in between.
+        assert_eq!(choose_for_root("0 0 1\n", "", None), Some(Maps::Own { uid: 0, gid: 0 }));
     }
 
     #[test]
@@ -161,26 +170,31 @@ mod tests {
         assert_eq!(first_free(""), 200_000);
         assert_eq!(first_free("a:100000:65536\nb:165536:65536\nc:231072:65536\n"), 296_608);
         assert_eq!(first_free("c:265000:10\n# a remark\nb:x:y\nd:400000:65536"), 265_010);
-        let whole = "0 0 4294967295\n";
-        assert_eq!(choose_for_root(whole, "a:1:4294967295"), Some(Maps::Range { first: u32::MAX - 1, count: 1 }));
+        let (whole, all) = ("0 0 4294967295\n", "a:1:4294967295");
+        assert_eq!(choose_for_root(whole, all, Some(0)), Some(Maps::Range { first: u32::MAX - 1, count: 1 }));
     }
 
     #[test]
     fn the_machines_root_is_never_mapped() {
-        assert_eq!(choose_for_root("0 0 1\n", ""), None);
-        assert_eq!(choose_for_root("", ""), None);
-        assert_eq!(choose_for_root("0 1000 1\n1 0 1\n", ""), None);
-        assert_ne!(choose_for_root("200000 0 65536\n", ""), Some(Maps::Range { first: 200_000, count: COUNT }));
+        assert_eq!(choose_for_root("0 0 1\n", "", Some(0)), None);
+        assert_eq!(choose_for_root("", "", Some(0)), None);
+        assert_eq!(choose_for_root("0 1000 1\n1 0 1\n", "", Some(1)), None);
+        assert_eq!(
+            choose_for_root("0 1000 300000\n", "", Some(200_001)),
+            Some(Maps::Range { first: 299_999, count: 1 })
+        );
     }
 
     proptest::proptest! {
         #[test]
         fn no_map_is_too_strange_to_be_read(
             map in "([0-9]{1,11}[ \\t-]{0,3}){0,9}\\PC{0,9}(\n[0-9]{1,10} [0-9]{1,10} [0-9]{1,10}){0,3}",
+            root in 0..400_000_u32,
             given in "(\\PC{0,9}:?[0-9]{0,10}:[0-9]{0,10}\n){0,5}",
         ) {
-            if let Some(Maps::Range { first, count }) = choose_for_root(&map, &given) {
+            if let Some(Maps::Range { first, count }) = choose_for_root(&map, &given, Some(root)) {
                 proptest::prop_assert!(first > 0 && count > 0 && first.checked_add(count - 1).is_some());
+                proptest::prop_assert!(!(first..=first + (count - 1)).contains(&root));
             }
         }
 

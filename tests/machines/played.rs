@@ -110,7 +110,7 @@ macro_rules! limits {
 /// Each limit at 0 and at 1, which is what the stage takes.
 const LIMITS: [Machine; 14] = limits!("user": 3, "mnt": 3, "pid": 3, "uts": 3, "ipc": 3, "net": 3, "cgroup": 0);
 
-const OTHERS: [Machine; 24] = [
+const OTHERS: [Machine; 26] = [
     Machine::new("nothing is in the way", How::Script(EXEC)),
     Machine::new("Docker's filter", How::Docker).ails(&["seccomp"], 3),
     Machine::new(
@@ -153,6 +153,9 @@ const OTHERS: [Machine; 24] = [
         .ails(&["kernel"], 0),
     Machine::new("no veth", How::Judge(&[Sysno::sendto], |call| no_such(call, b"veth\0", b"vath\0"), EXEC))
         .ails(&["module"], 3),
+    Machine::new("no setns", How::Judge(&[Sysno::setns], |_| Verdict::Refuse(Errno::EPERM), EXEC))
+        .ails(&["seccomp"], 3),
+    Machine::new("root in two user namespaces", How::Script("exec unshare --map-root-user \"$0\"")),
     Machine::new("no bridges", How::Judge(&[Sysno::sendto], |call| no_such(call, b"bridge\0", b"brodge\0"), EXEC))
         .ails(&["module"], 0),
     Machine::new("no nftables", How::Judge(&[Sysno::socket], |call| no_protocol(call, libc::NETLINK_NETFILTER), EXEC))

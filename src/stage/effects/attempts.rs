@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::observe::netlink::{Netlink, Refused};
 use crate::observe::{firewall, links, namespaces, processes, sockets};
 use crate::stage::ids::map_root;
-use crate::stage::process::{io_errno, retried};
+use crate::stage::process::retried;
 use crate::stage::root::{self, WORKBENCH, tried};
 use crate::stage::verbs::{bridge, echo, up, veth};
 use crate::sys::{self, Forked};
@@ -50,7 +50,8 @@ pub(super) fn attempt(effect: Effect) -> Result<()> {
             in_a_child(|| {
                 root::make_private()?;
                 root::mount_proc("/proc")?;
-                expect(processes::list().is_ok_and(|listed| listed.len() == 1), effect)
+                let listed = processes::list().map_err(|why| refused_by("open", "/proc", &why))?;
+                expect(listed.len() == 1, effect)
             })
         }
         Effect::Chroot => {
@@ -153,27 +154,34 @@ fn mounts(effect: Effect) -> Result<()> {
     match effect {
         Effect::MountSetattr => {
             root::bind_read_only()?;
-            let new = File::create("new").map_err(|why| io_errno(&why));
-            expect(new.err() == Some(Errno::EROFS), effect)
+            match File::create("new").map_err(|why| refused_by("open", "new", &why)) {
+                Err(error) if error.errno() == Some(Errno::EROFS) => Ok(()),
+                answer => answer.and(expect(false, effect)),
+            }
         }
         Effect::Tmpfs => {
             root::mount_tmpfs(WORKBENCH, "mode=755")?;
-            expect(fs::write(format!("{WORKBENCH}/new"), "").is_ok(), effect)
+            let new = fs::write(format!("{WORKBENCH}/new"), "");
+            new.map_err(|why| refused_by("open", WORKBENCH, &why))
         }
         Effect::Sysfs => {
             tried("mount(sysfs)", mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none))?;
-            let shown = fs::read_dir("/sys/class/net").map(Iterator::count).unwrap_or_default();
-            expect(links::interfaces().is_ok_and(|rows| rows.len() == shown), effect)
+            let shown = fs::read_dir("/sys/class/net").map_err(|why| refused_by("open", "/sys/class/net", &why))?;
+            let rows =
+                links::interfaces().map_err(|why| Error::refused("rtnetlink", "rtnetlink(RTM_GETLINK)", why.errno))?;
+            expect(rows.len() == shown.count(), effect)
         }
         Effect::Mqueue => {
             tried("mount(mqueue)", mount(Some("mqueue"), WORKBENCH, Some("mqueue"), MsFlags::empty(), none))?;
-            expect(File::create(format!("{WORKBENCH}/new")).is_ok(), effect)
+            let new = File::create(format!("{WORKBENCH}/new")).map(drop);
+            new.map_err(|why| refused_by("open", WORKBENCH, &why))
         }
         _ => {
             root::mount_tmpfs(WORKBENCH, "mode=755")?;
             tried("chdir", chdir(WORKBENCH))?;
             root::make_root()?;
-            expect(fs::read_dir("/").is_ok_and(|entries| entries.count() == 0), effect)
+            let entries = fs::read_dir("/").map_err(|why| refused_by("open", "/", &why))?;
+            expect(entries.count() == 0, effect)
         }
     }
 }
@@ -192,18 +200,21 @@ fn notify() -> Result<()> {
     tried("sigwait", written.wait()).map(drop)
 }
 
-/// A child moves out, and comes back by way of its parent's pidfd.
+/// A child moves out, and comes back by way of its parent's pidfd. Where there can be no namespace more, it is there already.
 fn join() -> Result<()> {
-    into_new(CloneFlags::CLONE_NEWUTS)?;
+    // Not in the machine's own, which nobody may join who is not root of the machine.
+    let moved = into_new(CloneFlags::CLONE_NEWUTS);
     let parent = Pid::from_raw(getpid().as_raw()).ok_or(rustix::io::Errno::SRCH);
     let pidfd = parent.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
     let pidfd = tried("pidfd_open", pidfd.map_err(|errno| Errno::from_raw(errno.raw_os_error())))?;
-    let home = namespaces::of("self").map_err(|why| refused_by("open", "/proc/self/ns", &why))?;
-    in_a_child(|| {
-        into_new(CloneFlags::CLONE_NEWUTS)?;
+    let own = || namespaces::of("self").map_err(|why| refused_by("open", "/proc/self/ns", &why));
+    let home = own()?;
+    let joined = in_a_child(|| {
+        let _ = into_new(CloneFlags::CLONE_NEWUTS);
         tried("setns(pidfd, CLONE_NEWUTS)", setns(&pidfd, CloneFlags::CLONE_NEWUTS))?;
-        expect(namespaces::of("self").is_ok_and(|now| now == home), Effect::Setns)
-    })
+        expect(own()? == home, Effect::Setns)
+    });
+    joined.or_else(|error| moved.and(Err(error)))
 }
 
 /// A day later, to the children.
@@ -229,13 +240,20 @@ fn network(effect: Effect) -> Result<()> {
     let change = |call: &str, request: RouteNetlinkMessage, flags: u16| {
         Netlink::open().and_then(|netlink| netlink.change(request, flags)).map_err(|why| asked(call, why))
     };
-    let there = |name: &str| links::interfaces().is_ok_and(|rows| rows.iter().any(|row| row.name == name));
+    let there = |name: &str| {
+        let rows = links::interfaces().map_err(|why| asked("rtnetlink(RTM_GETLINK)", why))?;
+        Ok(rows.iter().any(|row| row.name == name))
+    };
     let new = NLM_F_CREATE | NLM_F_EXCL;
     match effect {
         Effect::Loopback => {
             change("rtnetlink(RTM_SETLINK, lo)", up("lo"), 0)?;
-            let nobody = TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).map_err(|why| io_errno(&why));
-            expect(nobody.err() == Some(Errno::ECONNREFUSED), effect)
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, 80))
+                .map_err(|why| refused_by("connect", "127.0.0.1:80", &why))
+            {
+                Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
+                answer => answer.and(expect(false, effect)),
+            }
         }
         Effect::Ping => {
             change("rtnetlink(RTM_SETLINK, lo)", up("lo"), 0)?;
@@ -249,11 +267,11 @@ fn network(effect: Effect) -> Result<()> {
         }
         Effect::Veth => {
             change("rtnetlink(RTM_NEWLINK, veth)", veth("v1", "v2", getpid().as_raw()), new)?;
-            expect(there("v1") && there("v2"), effect)
+            expect(there("v1")? && there("v2")?, effect)
         }
         Effect::Bridge => {
             change("rtnetlink(RTM_NEWLINK, bridge)", bridge("br0"), new)?;
-            expect(there("br0"), effect)
+            expect(there("br0")?, effect)
         }
         _ => {
             firewall::add_table("probe").map_err(|why| asked("nfnetlink(NFT_MSG_NEWTABLE)", why))?;

@@ -3,6 +3,8 @@
 
 mod attempts;
 
+use std::cmp::Ordering;
+
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -111,6 +113,9 @@ impl Effect {
         Effect::Several,
     ];
 
+    /// Those that make a user namespace in which all others can be tried.
+    pub const OF_A_USER_NAMESPACE: [Effect; 3] = [Effect::User, Effect::Setgroups, Effect::Maps];
+
     /// Its name for programs, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -217,20 +222,28 @@ fn try_bare(effects: &[Effect]) -> Vec<Trial> {
         Ok(trials) => trials,
         Err(why) => {
             // What a user namespace itself is made of is tried by making this one; nothing comes of it after a refusal.
-            let call = why.to_string();
-            let refused = match call {
-                call if call.contains("setgroups") => Effect::Setgroups,
-                call if call.starts_with("clone3") || !call.contains("/proc/") => Effect::User,
-                _ => Effect::Maps,
-            };
+            let stopped = stopped_at(&why);
             let place = |effect: Effect| Effect::ALL.iter().position(|other| *other == effect);
-            let result = |effect: &Effect| match place(*effect).cmp(&place(refused)) {
-                std::cmp::Ordering::Less => Some(Ok(())),
-                std::cmp::Ordering::Equal => Some(Err(why.clone())),
-                std::cmp::Ordering::Greater => None,
+            let result = |effect: &Effect| match stopped.map(|stopped| place(*effect).cmp(&place(stopped))) {
+                Some(Ordering::Less) => Some(Ok(())),
+                Some(Ordering::Equal) => Some(Err(why.clone())),
+                Some(Ordering::Greater) | None => None,
             };
             effects.iter().map(|effect| (*effect, result(effect))).collect()
         }
+    }
+}
+
+/// Which of the effects that make a user namespace was refused; `None` where it did not come to one.
+fn stopped_at(why: &Error) -> Option<Effect> {
+    let call = why.to_string();
+    match call.as_str() {
+        call if call.starts_with("clone3") => Some(Effect::User),
+        call if call.contains("setgroups") => Some(Effect::Setgroups),
+        call if call.contains("uid_map") || call.contains("gid_map") || call.starts_with("setres") => {
+            Some(Effect::Maps)
+        }
+        _ => None,
     }
 }
 

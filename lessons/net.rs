@@ -76,30 +76,7 @@ fn play(stage: &Stage) -> Result<()> {
         }
     };
 
-    stage.step("The host's network, all of it");
-    stage.say(
-        "As with every type, a container may keep the host's. Then it sees what the host sees: every interface, every \
-         port. It is fast and simple, and not isolated at all.",
-    );
-    stage.or_skip(&["net-host-shared"], || {
-        let agent = host.start("agent")?;
-        agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
-        let agents = stage.ip_addr(&agent)?;
-        let hosts = host.interfaces()?;
-        match &networks {
-            Some((left, _)) => stage.who_is_where(&[host, left, &agent])?,
-            None => stage.who_is_where(&[host, &agent])?,
-        }
-        stage.verify(
-            "net-host-shared",
-            "With the host's network namespace a container sees the host's interfaces.",
-            agents == hosts && stage.same_namespace(host, &agent, Kind::Net)?,
-            evidence!["the host sees", hosts.len(), "interfaces, the agent", agents.len()],
-        );
-        Ok(())
-    })?;
-    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
-    stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
+    the_hosts_network(stage, networks.as_ref().map(|(left, _)| left))?;
 
     stage.step("The end of a cable");
     match (&networks, connected) {
@@ -401,6 +378,34 @@ const BY_NAME: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket:
   $door = IO::Socket::UNIX->new(Local => "\0door", Listen => 1);
   print qx($_ grep -c \@door /proc/net/unix)
     for "", "unshare --net"'"#;
+
+/// A container without a network of its own, beside one that has one.
+fn the_hosts_network(stage: &Stage, left: Option<&Actor>) -> Result<()> {
+    let host = stage.host();
+    stage.step("The host's network, all of it");
+    stage.say(
+        "As with every type, a container may keep the host's. Then it sees what the host sees: every interface, every \
+         port. It is fast and simple, and not isolated at all.",
+    );
+    stage.or_skip(&["net-host-shared"], || {
+        let agent = host.start("agent")?;
+        agent.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
+        let agents = stage.ip_addr(&agent)?;
+        let hosts = host.interfaces()?;
+        let all: Vec<&Actor> = [Some(host), left, Some(&agent)].into_iter().flatten().collect();
+        stage.who_is_where(&all)?;
+        stage.verify(
+            "net-host-shared",
+            "With the host's network namespace a container sees the host's interfaces.",
+            agents == hosts && stage.same_namespace(host, &agent, Kind::Net)?,
+            evidence!["the host sees", hosts.len(), "interfaces, the agent", agents.len()],
+        );
+        Ok(())
+    })?;
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ip link | head -n 2");
+    stage.by_hand_with_docker("docker run --rm --network host alpine ip addr");
+    Ok(())
+}
 
 /// A namespace ends, and its interfaces with it.
 fn the_end_of_a_cable(stage: &Stage, host: &Actor, left: &Actor) -> Result<()> {

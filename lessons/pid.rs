@@ -71,31 +71,10 @@ const INSIDE: &[&str] = &[
 const AT_THE_END: &[&str] = &["pid-init-shield", "pid-init-dies-all-die"];
 
 fn play(stage: &Stage) -> Result<()> {
-    let host = stage.host();
     stage.has_steps(LESSON.steps);
 
     let inside = stage.or_skip_steps(6, INSIDE, || a_container(stage))?;
-
-    stage.step("Sharing it all the same");
-    stage.say(
-        "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
-         names and message queues, and still share the host's PID namespace.",
-    );
-    stage.or_skip(&["pid-host-shared"], || {
-        let monitor = host.start("monitor")?;
-        monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
-        let hosts_view = host.processes()?;
-        let monitors_view = stage.ps(&monitor)?;
-        stage.verify(
-            "pid-host-shared",
-            "A container that shares the host's PID namespace lists every process of the host.",
-            monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
-            evidence!["the host lists", hosts_view.len(), "processes, the monitor", monitors_view.len()],
-        );
-        Ok(())
-    })?;
-    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
-    stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
+    a_monitor(stage)?;
 
     stage.step("When PID 1 goes, all go");
     match inside {
@@ -352,6 +331,32 @@ fn a_container(stage: &Stage) -> Result<(Actor, Actor)> {
     stage.or_skip(&["pid-nesting-32"], || nesting(stage, host))?;
     stage.by_hand("unshare --user --map-root-user $(yes 'unshare --pid --fork' | head -n 33) true || echo too deep");
     Ok((launcher, container))
+}
+
+/// A container without a PID namespace of its own.
+fn a_monitor(stage: &Stage) -> Result<()> {
+    let host = stage.host();
+    stage.step("Sharing it all the same");
+    stage.say(
+        "Isolation is a choice for each type. A monitor needs to see every process, so it may have its own mounts, \
+         names and message queues, and still share the host's PID namespace.",
+    );
+    stage.or_skip(&["pid-host-shared"], || {
+        let monitor = host.start("monitor")?;
+        monitor.unshare(CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC)?;
+        let hosts_view = host.processes()?;
+        let monitors_view = stage.ps(&monitor)?;
+        stage.verify(
+            "pid-host-shared",
+            "A container that shares the host's PID namespace lists every process of the host.",
+            monitors_view == hosts_view && stage.same_namespace(host, &monitor, Kind::Pid)?,
+            evidence!["the host lists", hosts_view.len(), "processes, the monitor", monitors_view.len()],
+        );
+        Ok(())
+    })?;
+    stage.by_hand("unshare --user --map-root-user --mount --uts --ipc ps -eo pid,ppid,comm | head -n 4");
+    stage.by_hand_with_docker("docker run --rm --pid=host alpine ps");
+    Ok(())
 }
 
 /// The container's PID 1 ends.

@@ -257,3 +257,33 @@ fn what_somebody_else_has_named_reaches_the_terminal_written_out() {
         assert!(words.len() == 1 && end.code() == 0 || end.stderr.contains("\\"), "{words:?} is not named: {end:?}");
     }
 }
+
+/// A line of /proc/PID/status.
+fn status(pid: i32, field: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
+}
+
+#[test]
+fn while_a_stage_stands_the_program_has_given_up_what_it_does_not_need() {
+    /// CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID and CAP_SETFCAP: capabilities(7).
+    const KEPT: u64 = 1 << 1 | 1 << 6 | 1 << 7 | 1 << 31;
+    let Some(house) = stage() else { return };
+    for &who in everybody() {
+        let standing = Standing::at(&house.run(["shell", "uts", "-c", "echo here; read word"]).by(who));
+        let program = i32::try_from(standing.0.id()).unwrap();
+        for pid in processes_of(&house.program()) {
+            assert_eq!(status(pid, "NoNewPrivs"), "1", "process {pid}, as {who:?}");
+        }
+        let has = |field: &str| u64::from_str_radix(&status(program, field), 16).unwrap();
+        let is_root = who == Who::Me && geteuid().is_root();
+        for field in ["CapInh", "CapPrm", "CapEff"] {
+            assert_eq!(has(field) & !KEPT, 0, "{field} as {who:?}");
+        }
+        // Who has no capabilities can take none out of what others may win; but no_new_privs lets nobody win any.
+        assert!(!is_root || has("CapBnd") & !KEPT == 0, "CapBnd");
+        drop(standing);
+        wait_until_none_runs(&house.program());
+    }
+}

@@ -27,8 +27,11 @@ Examples:
   nslearn doctor                          can this machine run them all?
 
 Exit status:
-  0 all claims held that this machine can show    1 one did not, or the lesson could not be shown to its end
-  2 wrong usage    3 this machine does not allow it; doctor: not in full    128+n ended by signal n";
+  0      all claims held that this machine can show
+  1      one did not hold, or the lesson could not be shown to its end
+  2      wrong usage
+  3      this machine does not allow it; for doctor: not all of it
+  128+n  ended by signal n";
 
 /// How to show what happens.
 #[derive(Debug, Clone, Args)]

@@ -79,7 +79,7 @@ fn make(manner: Manner) -> Result<Forked> {
     child.map_err(refused("clone3(CLONE_NEWUSER | CLONE_NEWNS | …)"))
 }
 
-pub(super) fn refused_to_open(path: &str, why: &std::io::Error) -> Error {
+fn refused_to_open(path: &str, why: &std::io::Error) -> Error {
     Error::io("open", format!("open({path})"), why)
 }
 

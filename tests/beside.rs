@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{House, of_kind, stage};
+use crate::support::{Lab, of_kind, stage};
 
 /// Looks that two actors take one right after the other: the lesson, the step, and what each of them would type.
 const PAIRS: [(&str, &str, [&str; 2]); 3] = [
@@ -14,9 +14,9 @@ const PAIRS: [(&str, &str, [&str; 2]); 3] = [
 ];
 
 /// What a lesson prints on a terminal of so many columns, with stand-ins for what differs from run to run.
-fn told(house: &House, id: &str, more: &[&str], columns: usize) -> String {
+fn told(lab: &Lab, id: &str, more: &[&str], columns: usize) -> String {
     let args = ["lesson", id, "--scrub"];
-    house.run(args.iter().chain(more)).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout
+    lab.run(args.iter().chain(more)).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout
 }
 
 /// Whether a line holds these, and nothing else, far apart.
@@ -35,10 +35,10 @@ fn words(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn from_100_columns_on_looks_at_the_same_thing_stand_beside_each_other() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for (id, step, commands) in PAIRS {
         for columns in [40, 80, 99, 100, 101, 120] {
-            let text = told(&house, id, &["--step", step], columns);
+            let text = told(&lab, id, &["--step", step], columns);
             let beside = stand_on_one_line(&text, &commands);
             assert_eq!(beside, columns >= 100, "{commands:?} in {columns} columns:\n{text}");
         }
@@ -47,10 +47,10 @@ fn from_100_columns_on_looks_at_the_same_thing_stand_beside_each_other() {
 
 #[test]
 fn each_column_is_headed_by_the_name_of_the_actor_who_looks() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let events = house.run(["lesson", &id, "--format", "json"]).end().must_be(0).events();
-        let text = told(&house, &id, &[], 100);
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let events = lab.run(["lesson", &id, "--format", "json"]).end().must_be(0).events();
+        let text = told(&lab, &id, &[], 100);
         // Where everybody stands is told for pictures; but a step ends there.
         for looks in events.chunk_by(|one, next| one["what"].is_string() && one["what"] == next["what"]) {
             let actors: Vec<&str> = of_kind(looks, "saw").iter().map(|look| look["actor"].as_str().unwrap()).collect();
@@ -64,18 +64,18 @@ fn each_column_is_headed_by_the_name_of_the_actor_who_looks() {
 
 #[test]
 fn what_one_actor_sees_twice_stands_below_each_other() {
-    let Some(house) = stage() else { return };
-    let text = told(&house, "chroot", &["--step", "2"], 120);
+    let Some(lab) = stage() else { return };
+    let text = told(&lab, "chroot", &["--step", "2"], 120);
     let looks: Vec<&str> = text.lines().filter(|line| line.starts_with("  tail       tail -f")).collect();
     assert_eq!(looks.len(), 2, "{text}");
 }
 
 #[test]
 fn no_line_of_a_lesson_is_wider_than_the_terminal_around_the_width_where_columns_begin() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for columns in [40, 60, 80, 99, 100, 101, 120] {
-            let text = told(&house, &id, &[], columns);
+            let text = told(&lab, &id, &[], columns);
             let wide: Vec<&str> = text.lines().filter(|line| line.width() > columns).collect();
             assert!(wide.is_empty(), "{id} in {columns} columns:\n{}", wide.join("\n"));
         }
@@ -84,11 +84,11 @@ fn no_line_of_a_lesson_is_wider_than_the_terminal_around_the_width_where_columns
 
 #[test]
 fn the_words_are_the_same_at_every_width() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let usual = told(&house, &id, &[], 80);
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let usual = told(&lab, &id, &[], 80);
         for columns in [99, 100, 101, 120] {
-            let other = told(&house, &id, &[], columns);
+            let other = told(&lab, &id, &[], columns);
             let differ: Vec<_> =
                 words(&usual).symmetric_difference(&words(&other)).copied().map(str::to_owned).collect();
             assert!(differ.is_empty(), "{id}: words of 80 or of {columns} columns alone: {differ:?}");
@@ -103,10 +103,10 @@ fn the_words_are_the_same_at_every_width() {
 
 #[test]
 fn plain_text_is_told_one_after_the_other_however_wide_the_terminal_is() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let plain = told(&house, &id, &["--format", "plain"], 80);
-        assert_eq!(plain, told(&house, &id, &["--format", "plain"], 120), "{id}");
-        assert_eq!(plain, told(&house, &id, &[], 80), "{id}: plain and a terminal of 80 columns");
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let plain = told(&lab, &id, &["--format", "plain"], 80);
+        assert_eq!(plain, told(&lab, &id, &["--format", "plain"], 120), "{id}");
+        assert_eq!(plain, told(&lab, &id, &[], 80), "{id}: plain and a terminal of 80 columns");
     }
 }

@@ -16,7 +16,8 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use crate::anchored::between;
 use crate::consistency::{snapshot, snapshot_events, strings};
 use crate::pages::{Page, book, pages};
-use crate::support::{house, of_kind};
+use crate::paths;
+use crate::support::{lab, of_kind};
 
 /// The book's HTML, in a folder that goes with the test run.
 pub struct Built(pub PathBuf);
@@ -58,7 +59,7 @@ pub fn build() -> (Built, Vec<String>) {
         *count += 1;
         *count
     };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("book-{}-{number}", std::process::id()));
+    let folder = paths::scratch().join(format!("book-{}-{number}", std::process::id()));
     let warnings = Warnings::default();
     let subscriber = tracing_subscriber::registry().with(warnings.clone());
     tracing::subscriber::with_default(subscriber, || {
@@ -117,7 +118,7 @@ fn includes() -> Vec<Include> {
 fn lesson_pages() -> Vec<(Value, Page)> {
     let mut all = pages();
     let mut of_lessons = Vec::new();
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let name = format!("lessons/{}.md", lesson["id"].as_str().unwrap());
         let at = all.iter().position(|page| page.name == name);
         let at = at.unwrap_or_else(|| panic!("add book/src/{name}: every lesson has a page"));
@@ -241,7 +242,7 @@ fn every_step_in_which_somebody_moves_has_its_picture_on_the_page() {
 
 #[test]
 fn a_page_names_the_facts_that_its_lesson_proves_and_no_others() {
-    let known = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/facts.txt")).unwrap();
+    let known = fs::read_to_string(paths::tree().join("tests/facts.txt")).unwrap();
     let known: BTreeSet<&str> = known.lines().collect();
     for (lesson, page) in lesson_pages() {
         let proven = strings(&lesson["facts"]);
@@ -319,7 +320,7 @@ const CORRECTED: [&str; 12] = [
 
 /// The program's source below this, on one line, with the strings that go over several lines put together.
 fn source(file: &str) -> String {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap();
+    let text = fs::read_to_string(paths::tree().join("src").join(file)).unwrap();
     text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::book::{Built, build, html_pages};
+use crate::paths;
 use crate::support::{available, has_tool, stage};
 
 /// As wide as a laptop's window, and as a telephone.
@@ -61,7 +62,7 @@ impl Reader {
             // Its sandbox is made of namespaces, which root and containers cannot have in the way it wants them.
             sandbox: false,
             args: ALONE.iter().map(OsStr::new).collect(),
-            process_envs: Some([("TMPDIR".to_owned(), env!("CARGO_TARGET_TMPDIR").to_owned())].into()),
+            process_envs: Some([("TMPDIR".to_owned(), paths::scratch().to_str().unwrap().to_owned())].into()),
             idle_browser_timeout: Duration::from_secs(300),
             ..LaunchOptions::default()
         };
@@ -233,15 +234,15 @@ const COLOURS: &str = r#"JSON.stringify([...document.querySelectorAll("code.tran
 #[test]
 fn a_transcript_in_the_book_has_the_terminals_colours() {
     let Some(reader) = Reader::begin() else { return };
-    let Some(house) = stage().filter(|_| has_tool("chromium")) else { return };
-    for lesson in house.lessons() {
+    let Some(lab) = stage().filter(|_| has_tool("chromium")) else { return };
+    for lesson in lab.lessons() {
         let id = lesson["id"].as_str().unwrap();
         reader.open(&format!("lessons/{id}.html"), 1280);
         let blocks: Vec<Vec<(String, String)>> = reader.ask(COLOURS);
         assert_eq!(Value::from(blocks.len()), lesson["steps"], "the transcripts on the page of {id}");
         for (index, block) in blocks.iter().enumerate() {
             let step = (index + 1).to_string();
-            let run = house.run(["lesson", id, "--step", &step, "--scrub", "--color", "always"]).env("COLUMNS", "80");
+            let run = lab.run(["lesson", id, "--step", &step, "--scrub", "--color", "always"]).env("COLUMNS", "80");
             let terminal = painted(&run.end().must_be(0).stdout);
             let begin = terminal.iter().position(|line| text(line).starts_with(&format!("{step}/"))).unwrap();
             let shown: Vec<(String, String)> = block.iter().filter(|(letter, _)| letter != "\n").cloned().collect();

@@ -10,15 +10,15 @@ use crate::machines::played::machines;
 use crate::pages::pages;
 use crate::snapshots::snapshot_settings;
 use crate::supervisor::can_play;
-use crate::support::{End, House, Who, has_tool, stage};
+use crate::support::{End, Lab, Who, has_tool, stage};
 
 /// Makes root of the stage a plain user there: one without capabilities.
 const AS_PLAIN_USER: &str =
     r#"exec unshare --user --map-user=1000 --map-group=1000 sh -c "$NSLEARN_TYPED" 2>&1 </dev/null"#;
 
 /// What somebody gets to see who types this into a shell, as a plain user, on a stage.
-fn type_in(house: &House, typed: &str) -> End {
-    house.run(["shell", "-c", AS_PLAIN_USER]).env("NSLEARN_TYPED", typed).by(Who::PlainUser).end()
+fn type_in(lab: &Lab, typed: &str) -> End {
+    lab.run(["shell", "-c", AS_PLAIN_USER]).env("NSLEARN_TYPED", typed).by(Who::PlainUser).end()
 }
 
 fn has_tools() -> bool {
@@ -44,8 +44,8 @@ fn commands(part: &str) -> Vec<String> {
 }
 
 /// A command and what it prints, as on a terminal.
-fn session(house: &House, command: &str) -> String {
-    let end = type_in(house, command);
+fn session(lab: &Lab, command: &str) -> String {
+    let end = type_in(lab, command);
     assert_eq!(end.code(), 0, "{command}\n{}{}", end.stdout, end.stderr);
     format!("$ {}\n{}", command.replace('\n', "\n> "), steady(&end.stdout))
 }
@@ -77,15 +77,15 @@ fn steady(printed: &str) -> String {
 
 #[test]
 fn every_command_by_hand_prints_what_its_snapshot_says() {
-    let Some(house) = stage().filter(|_| has_tools()) else { return };
-    for lesson in house.lessons() {
+    let Some(lab) = stage().filter(|_| has_tools()) else { return };
+    for lesson in lab.lessons() {
         let (id, steps) = (lesson["id"].as_str().unwrap(), lesson["steps"].as_u64().unwrap());
         let plain = snapshot(id, "plain");
         let mut all = String::new();
         for step in 1..=steps {
             let name = format!("step-{step}");
             let part = between(&plain, &name).unwrap_or_else(|| panic!("no {name} in {id}.plain.snap"));
-            let sessions: Vec<String> = commands(&part).iter().map(|command| session(&house, command)).collect();
+            let sessions: Vec<String> = commands(&part).iter().map(|command| session(&lab, command)).collect();
             assert!(!sessions.is_empty(), "{name} of {id} has no command by hand");
             let sessions = sessions.join("\n");
             all += &anchored(&name, &sessions.lines().collect::<Vec<_>>());
@@ -96,11 +96,11 @@ fn every_command_by_hand_prints_what_its_snapshot_says() {
 
 #[test]
 fn every_command_on_a_page_works_and_prints_what_the_page_says() {
-    let Some(house) = stage().filter(|_| has_tools()) else { return };
+    let Some(lab) = stage().filter(|_| has_tools()) else { return };
     let mut wrong = Vec::new();
     for page in pages() {
         for (command, expected) in page.commands() {
-            let end = type_in(&house, &command);
+            let end = type_in(&lab, &command);
             let as_told = expected.as_ref().is_none_or(|expected| matches(expected, &end.stdout));
             if end.code() != 0 || !as_told {
                 let told = expected.unwrap_or_default();
@@ -172,10 +172,10 @@ fn with_what_is_missing_anchored(told: &str) -> String {
 
 #[test]
 fn the_doctor_says_of_each_machine_what_its_snapshot_says() {
-    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare")) else { return };
+    let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare")) else { return };
     for (name, machine) in MACHINES {
         let machine = machines().find(|known| known.name == machine).unwrap();
-        let told = machine.run(&house, "doctor --format plain").must_be(machine.status).stdout;
+        let told = machine.run(&lab, "doctor --format plain").must_be(machine.status).stdout;
         let told = with_what_is_missing_anchored(&told);
         snapshot_settings().bind(|| assert_snapshot!(format!("doctor.{name}"), told));
     }
@@ -183,8 +183,8 @@ fn the_doctor_says_of_each_machine_what_its_snapshot_says() {
 
 #[test]
 fn the_list_of_lessons_is_what_its_snapshot_says() {
-    let house = crate::support::house();
-    let told = house.run(["list", "--format", "plain"]).end().must_be(0).stdout;
+    let lab = crate::support::lab();
+    let told = lab.run(["list", "--format", "plain"]).end().must_be(0).stdout;
     let told = anchored("list", &told.lines().collect::<Vec<_>>());
     snapshot_settings().bind(|| assert_snapshot!("list", told));
 }

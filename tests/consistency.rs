@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{house, of_kind};
+use crate::paths;
+use crate::support::{lab, of_kind};
 
 /// The facts that each lesson must prove: the lessons' assignment, which stands nowhere else in the repository.
 const ASSIGNED: [(&str, &[&str]); 5] = [
@@ -86,7 +87,7 @@ const ASSIGNED: [(&str, &[&str]); 5] = [
 ];
 
 fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+    paths::tree().join(path)
 }
 
 fn read(path: &str) -> Option<String> {
@@ -121,7 +122,7 @@ fn id(lesson: &Value) -> &str {
 
 #[test]
 fn every_lesson_has_its_files() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let id = id(&lesson);
         let module = id.replace('-', "_");
         assert!(
@@ -141,7 +142,7 @@ fn every_lesson_has_its_files() {
 
 #[test]
 fn every_file_in_lessons_is_a_lesson_on_the_list() {
-    let known: Vec<String> = house().ids().iter().map(|id| id.replace('-', "_")).collect();
+    let known: Vec<String> = lab().ids().iter().map(|id| id.replace('-', "_")).collect();
     // The notes are a room of their own, with a file a lesson as well.
     for directory in ["lessons", "lessons/notes"] {
         for entry in fs::read_dir(root(directory)).unwrap().flatten() {
@@ -156,7 +157,7 @@ fn every_file_in_lessons_is_a_lesson_on_the_list() {
 
 #[test]
 fn every_snapshot_is_of_a_lesson() {
-    let known = house().ids();
+    let known = lab().ids();
     for entry in fs::read_dir(root("tests/snapshots")).unwrap().flatten() {
         let file = entry.file_name().into_string().unwrap();
         let lesson = file.split('.').next().unwrap().to_owned();
@@ -170,7 +171,7 @@ fn every_snapshot_is_of_a_lesson() {
 fn every_fact_of_a_lesson_is_a_known_one() {
     let known = read("tests/facts.txt").unwrap();
     let known: BTreeSet<&str> = known.lines().collect();
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         for fact in strings(&lesson["facts"]) {
             assert!(
                 known.contains(fact.as_str()),
@@ -183,7 +184,7 @@ fn every_fact_of_a_lesson_is_a_known_one() {
 
 #[test]
 fn every_lesson_proves_the_facts_that_it_lists() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let id = id(&lesson);
         let events = snapshot_events(id);
         let verified = of_kind(&events, "verified");
@@ -201,7 +202,7 @@ fn every_lesson_proves_the_facts_that_it_lists() {
 
 #[test]
 fn every_lesson_proves_the_facts_that_it_was_given() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let id = id(&lesson);
         let assigned = ASSIGNED.iter().find(|(lesson, _)| *lesson == id);
         let (_, facts) =
@@ -213,7 +214,7 @@ fn every_lesson_proves_the_facts_that_it_was_given() {
 
 #[test]
 fn every_lesson_has_as_many_steps_as_it_says_and_four_to_eight() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let (id, steps) = (id(&lesson), lesson["steps"].as_u64().unwrap());
         let module = id.replace('-', "_");
         assert!((4..=8).contains(&steps), "lessons/{module}.rs: {steps} steps");
@@ -227,7 +228,7 @@ fn every_lesson_has_as_many_steps_as_it_says_and_four_to_eight() {
 
 #[test]
 fn every_step_is_explained_and_can_be_done_by_hand() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let id = id(&lesson);
         let events = snapshot_events(id);
         let steps = events.split(|event| event["event"] == "step").skip(1);
@@ -242,7 +243,7 @@ fn every_step_is_explained_and_can_be_done_by_hand() {
 
 #[test]
 fn every_lesson_has_a_question_a_time_and_manual_pages() {
-    for lesson in house().lessons() {
+    for lesson in lab().lessons() {
         let file = format!("lessons/{}.rs", id(&lesson).replace('-', "_"));
         assert!(lesson["question"].as_str().unwrap().contains('?'), "{file}: the question has no question mark");
         assert!(lesson["minutes"].as_u64().unwrap() > 0, "{file}: it takes no time");

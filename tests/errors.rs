@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{End, House, Run, Who, has_tool, stage};
+use crate::support::{End, Lab, Run, Who, has_tool, stage, stage_alone};
 
 /// Runs a script as root of a new user namespace, with a new mount namespace. `"$0"` is the program.
-pub fn as_root_of_nothing(house: &House, script: &str) -> Run {
-    house.shell(script).under(&["unshare", "--map-root-user", "--mount"]).by(Who::PlainUser)
+pub fn as_root_of_nothing(lab: &Lab, script: &str) -> Run {
+    lab.shell(script).under(&["unshare", "--map-root-user", "--mount"]).by(Who::PlainUser)
 }
 
 /// Where there can be no UTS namespace more.
@@ -33,32 +33,32 @@ fn refuses(end: End, words: &[&str]) {
 
 #[test]
 fn a_limit_that_is_used_up_is_told_with_its_name_and_the_remedy() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let end = as_root_of_nothing(&house, &format!("{NO_UTS} lesson uts")).end();
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&lab, &format!("{NO_UTS} lesson uts")).end();
     refuses(end, &["ENOSPC", "user.max_uts_namespaces", "what to do:", "sysctl"]);
 }
 
 #[test]
 fn a_lesson_inside_of_a_chroot_says_so() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
     refuses(
-        as_root_of_nothing(&house, &format!("{JAIL} lesson pid")).end(),
+        as_root_of_nothing(&lab, &format!("{JAIL} lesson pid")).end(),
         &["EPERM", "inside a chroot", "what to do:"],
     );
 }
 
 #[test]
 fn a_lesson_inside_of_a_chroot_on_a_mount_point_says_so() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let end = as_root_of_nothing(&house, &format!("{MOUNTED_JAIL} lesson pid")).end();
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&lab, &format!("{MOUNTED_JAIL} lesson pid")).end();
     refuses(end, &["EPERM", "inside a chroot", "what to do:"]);
 }
 
 #[test]
 fn the_doctor_says_what_ails_such_machines() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
     for (machine, word) in [(NO_UTS, "user.max_uts_namespaces"), (JAIL, "inside a chroot")] {
-        let told = as_root_of_nothing(&house, &format!("{machine} doctor")).end().must_be(3);
+        let told = as_root_of_nothing(&lab, &format!("{machine} doctor")).end().must_be(3);
         let words = told.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(word), "no '{word}' in:\n{}", told.stdout);
         assert!(words.contains("what to do:"), "no remedy in:\n{}", told.stdout);
@@ -67,8 +67,8 @@ fn the_doctor_says_what_ails_such_machines() {
 
 #[test]
 fn the_doctor_tells_programs_what_ails_such_machines() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let cards = as_root_of_nothing(&house, &format!("{NO_UTS} doctor --format json")).end().must_be(3).events();
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let cards = as_root_of_nothing(&lab, &format!("{NO_UTS} doctor --format json")).end().must_be(3).events();
     let ailment = &cards.iter().find(|card| card["effect"] == "uts").unwrap()["ailment"];
     assert_eq!((&ailment["errno"], &ailment["cause"]), (&"ENOSPC".into(), &"limit".into()), "{ailment}");
     assert_eq!(ailment["tried"], "unshare(CLONE_NEWUTS)");
@@ -81,11 +81,11 @@ fn the_doctor_tells_programs_what_ails_such_machines() {
 
 #[test]
 fn the_doctor_finds_nothing_where_all_lessons_run() {
-    let Some(house) = stage() else { return };
-    house.run(["doctor"]).end().must_be(0);
-    let cards = house.run(["doctor", "--format", "json"]).end().must_be(0).events();
+    let Some(lab) = stage() else { return };
+    lab.run(["doctor"]).end().must_be(0);
+    let cards = lab.run(["doctor", "--format", "json"]).end().must_be(0).events();
     let lessons: Vec<_> = cards.iter().filter_map(|card| card["lesson"].as_str()).collect();
-    assert_eq!(lessons, house.ids());
+    assert_eq!(lessons, lab.ids());
     assert!(cards.iter().all(|card| card["effect"].is_string() || card["runs"] == true), "{cards:?}");
     let effects = || cards.iter().filter(|card| card["effect"].is_string());
     assert!(effects().count() >= 25 && effects().all(|card| card["works"] == true), "{cards:?}");
@@ -96,8 +96,8 @@ const FEW_PIDS: &str = "echo 12 > /proc/sys/user/max_pid_namespaces && exec \"$0
 
 #[test]
 fn a_fact_that_cannot_be_shown_is_skipped_with_its_reason_and_the_others_are_told() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let end = as_root_of_nothing(&house, &format!("{FEW_PIDS} lesson pid --format json")).end().must_be(0);
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = as_root_of_nothing(&lab, &format!("{FEW_PIDS} lesson pid --format json")).end().must_be(0);
     let skipped: Vec<&str> = end.stdout.lines().filter(|line| line.contains(r#""event":"skipped""#)).collect();
     assert_eq!(skipped.len(), 1, "{skipped:?}");
     assert!(
@@ -110,10 +110,10 @@ fn a_fact_that_cannot_be_shown_is_skipped_with_its_reason_and_the_others_are_tol
 #[test]
 fn the_doctor_answers_at_once() {
     const AT_ONCE: Duration = Duration::from_millis(150);
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage_alone() else { return };
     let time = || {
         let begin = Instant::now();
-        house.run(["doctor"]).end().must_be(0);
+        lab.run(["doctor"]).end().must_be(0);
         begin.elapsed()
     };
     // The quickest of some: the machine may have other things to do.

@@ -7,7 +7,6 @@
 mod judgement;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,7 +20,7 @@ use syscalls::Sysno;
 use self::judgement::Told;
 use crate::moments::{processes_of, wait_until_none_runs};
 use crate::supervisor::{Call, Verdict, can_play, supervise};
-use crate::support::{House, Run, Who, everybody, house, stage};
+use crate::support::{Lab, Run, Who, everybody, lab, stage};
 
 const ERRNOS: [Errno; 4] = [Errno::EPERM, Errno::ENOMEM, Errno::EINTR, Errno::ENOSPC];
 
@@ -172,13 +171,6 @@ fn plan(censuses: &[(Who, Census)]) -> Vec<Fault> {
     plan
 }
 
-/// A copy of the program that is one worker's own, so that what it leaves behind can be told from what the others run.
-fn own_copy(house: &House) -> PathBuf {
-    let program = house.directory(Who::Me).join("nslearn");
-    fs::copy(house.program(), &program).unwrap();
-    program
-}
-
 /// Tells the lesson with the fault, and makes sure that nothing is left: what is to be complained of.
 fn try_out(run: &Run, program: &Path, fault: Fault, truth: &Told) -> Option<String> {
     let before = judgement::mounts();
@@ -195,12 +187,12 @@ fn try_out(run: &Run, program: &Path, fault: Fault, truth: &Told) -> Option<Stri
 }
 
 /// Tries out all faults of a plan: all complaints.
-fn try_all(house: &House, id: &str) -> Vec<String> {
+fn try_all(lab: &Lab, id: &str) -> Vec<String> {
     let run = |program: &Path, who| {
         let args = ["lesson", id, "--format", "json", "--scrub"];
-        house.run(Vec::<&str>::new()).instead(program.to_str().unwrap(), &args).by(who)
+        lab.run(Vec::<&str>::new()).instead(program.to_str().unwrap(), &args).by(who)
     };
-    let programs: Vec<PathBuf> = (0..WORKERS).map(|_| own_copy(house)).collect();
+    let programs: Vec<PathBuf> = (0..WORKERS).map(|number| lab.link(number)).collect();
     let (mut censuses, mut truths) = (Vec::new(), Vec::new());
     for &who in everybody() {
         let (census, truth) = undisturbed(&run(&programs[0], who));
@@ -224,17 +216,17 @@ fn try_all(house: &House, id: &str) -> Vec<String> {
 
 #[test]
 fn a_system_call_that_fails_is_told_and_harms_nothing() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
-    for id in house.ids() {
-        let complaints = try_all(&house, &id);
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
+    for id in lab.ids() {
+        let complaints = try_all(&lab, &id);
         assert!(complaints.is_empty(), "lesson {id}:\n{}\n{} in all", complaints.join("\n"), complaints.len());
     }
 }
 
 #[test]
 fn with_too_little_memory_the_program_says_so() {
-    let house = house();
-    let list = |kib: u32| house.shell(&format!("ulimit -v {kib} && exec \"$0\" list")).end();
+    let lab = lab();
+    let list = |kib: u32| lab.shell(&format!("ulimit -v {kib} && exec \"$0\" list")).end();
     // The most that is not enough. With less, the loader has no room for the program, and says so in its own words.
     let (mut too_little, mut enough) = (1 << 10, 1 << 20);
     let mut last = list(too_little);

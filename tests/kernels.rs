@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 
+use crate::paths;
 use crate::support::{End, available, has_tool, of_kind};
 
 const KERNELS: [&str; 2] = ["6.1", "6.12"];
@@ -32,7 +33,7 @@ const LIFE: Duration = Duration::from_secs(300);
 
 /// Where `tests/kernels/fetch` puts a kernel and its modules.
 fn fetched(version: &str) -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("kernels").join(version)
+    paths::scratch().with_file_name("kernels").join(version)
 }
 
 /// Whether machines can be started here; if not, says so loudly.
@@ -58,7 +59,7 @@ fn busybox() -> &'static Path {
 fn program() -> Option<&'static Path> {
     static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
         const TARGET: &str = "x86_64-unknown-linux-gnu";
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("static");
+        let directory = paths::scratch().with_file_name("static");
         // With --target, so that the flag is not one of build scripts and macros, which cannot do with it.
         let build = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--offline", "--target", TARGET, "--target-dir"])
@@ -66,7 +67,7 @@ fn program() -> Option<&'static Path> {
             .env("RUSTFLAGS", "-Ctarget-feature=+crt-static")
             .env("CARGO_PROFILE_DEV_DEBUG", "false")
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(paths::tree())
             .output()
             .map_err(|why| why.to_string())?;
         let program = directory.join(TARGET).join("debug/nslearn");
@@ -85,7 +86,7 @@ struct Machine {
 impl Machine {
     /// With this kernel, and with its modules or without any.
     fn new(version: &str, with_modules: bool, program: &Path) -> Machine {
-        let files = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let files = tempfile::tempdir_in(paths::scratch()).unwrap();
         let kernel = fetched(version);
         let root = files.path().join("root");
         for directory in ["bin", "etc", "mnt", "modules"] {

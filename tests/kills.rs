@@ -13,16 +13,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeSpec;
 use nix::unistd::Pid;
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 
+use crate::isolation;
 use crate::moments::{ends_before, is_gone, parent_of, processes_of};
-use crate::support::{House, Who, everybody, of_kind, stage};
-use crate::untouched::{Change, fingerprint, is_ignored, quick_fingerprint};
+use crate::support::{Lab, Who, everybody, of_kind, stage};
+use crate::untouched::{Change, fingerprint, quick_fingerprint};
 
 /// At how many moments of each lesson somebody is killed.
 const MOMENTS: u32 = 100;
@@ -79,7 +80,7 @@ impl Drop for Running {
 
 /// One of those who kill: with a path of the program whose processes are its own.
 struct Worker<'a> {
-    house: &'a House,
+    lab: &'a Lab,
     program: PathBuf,
     /// How long each lesson takes.
     took: BTreeMap<(String, bool), Duration>,
@@ -87,8 +88,8 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(house: &'a House, number: usize, lessons: &[String]) -> Worker<'a> {
-        let mut worker = Worker { house, program: house.link(number), took: BTreeMap::new(), kills: 0 };
+    fn new(lab: &'a Lab, number: usize, lessons: &[String]) -> Worker<'a> {
+        let mut worker = Worker { lab, program: lab.link(number), took: BTreeMap::new(), kills: 0 };
         for lesson in lessons {
             for &who in everybody() {
                 let mut took: Vec<Duration> = (0..3).map(|_| worker.time(lesson, who)).collect();
@@ -101,7 +102,7 @@ impl<'a> Worker<'a> {
 
     fn time(&self, lesson: &str, who: Who) -> Duration {
         let start = Instant::now();
-        self.house.run(["lesson", lesson, "--format", "json"]).of(&self.program).by(who).end().must_be(0);
+        self.lab.run(["lesson", lesson, "--format", "json"]).of(&self.program).by(who).end().must_be(0);
         start.elapsed()
     }
 
@@ -130,16 +131,12 @@ impl<'a> Worker<'a> {
             |me: &Self| if me.kills.is_multiple_of(THOROUGH) { fingerprint(&me.program) } else { quick_fingerprint() };
         let before = look(self);
         let signal = if let Victim::Program(signal) = victim { signal } else { Signal::SIGKILL };
-        let mut run = self.house.run(["lesson", &moment.lesson, "--format", "json"]).of(&self.program).by(moment.who);
-        if is_ignored(signal) {
-            // As a shell has it for what it starts in the background.
-            run = run.under(&["env", &format!("--default-signal={}", signal as i32)]);
-        }
+        let run = self.lab.run(["lesson", &moment.lesson, "--format", "json"]).of(&self.program).by(moment.who);
         let mut child = Running(run.command().stdout(Stdio::piped()).spawn().unwrap());
         // Room for all that it says: it never waits for its reader.
         fcntl(child.0.stdout.as_ref().unwrap(), FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
         let program = i32::try_from(child.0.id()).unwrap();
-        if !self.wait_for(moment, signal, &child) {
+        if !self.wait_for(moment, &child) {
             return Tried::Over;
         }
         let Some((first, actors)) = self.stage_of(program) else { return Tried::Over };
@@ -177,14 +174,9 @@ impl<'a> Worker<'a> {
     }
 
     /// Waits until the moment has come; `false` if the program has ended before.
-    fn wait_for(&self, moment: &Moment, signal: Signal, child: &Running) -> bool {
+    fn wait_for(&self, moment: &Moment, child: &Running) -> bool {
         let took = self.took[&(moment.lesson.clone(), moment.who == Who::Me)];
         let wait = took * moment.number / MOMENTS;
-        if is_ignored(signal) {
-            // Until it says something, env(1) may be at it still.
-            let said = child.0.stdout.as_ref().unwrap();
-            poll(&mut [PollFd::new(said.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
-        }
         let pid = rustix::process::Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
         ppoll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], Some(TimeSpec::from(wait)), None).unwrap() == 0
@@ -212,18 +204,31 @@ impl<'a> Worker<'a> {
     }
 
     /// A process that lives in one of these namespaces, whatever it runs. The dead are not counted: how long those of a
-    /// program that was killed stay in the list is for the machine's init to say. Nor is the other one who kills: the
-    /// kernel may have given the numbers of namespaces that are gone to a stage of that one's.
+    /// program that was killed stay in the list is for the machine's init to say. Nor are those of other tests: the kernel
+    /// may have given the numbers of namespaces that are gone to their stages.
     fn somebody_in(&self, namespaces: &BTreeSet<PathBuf>) -> Option<i32> {
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         processes.find(|pid| {
-            let link = |file: &str| fs::read_link(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            let is_in = ["mnt", "net", "user"].iter().any(|kind| namespaces.contains(&link(&format!("ns/{kind}"))));
-            let exe = link("exe");
-            is_in && (exe == self.program || exe.parent() != self.program.parent()) && !is_gone(*pid)
+            let is_in =
+                ["mnt", "net", "user"].iter().any(|kind| namespaces.contains(&link(*pid, &format!("ns/{kind}"))));
+            is_in && !self.is_anothers(*pid) && !is_gone(*pid)
         })
     }
+
+    /// Whether a process, or one that it descends from, runs the program of another worker or of another test.
+    fn is_anothers(&self, pid: i32) -> bool {
+        let exe = link(pid, "exe");
+        if exe != self.program && exe.starts_with(isolation::directory()) {
+            return true;
+        }
+        parent_of(pid).is_some_and(|parent| parent > 1 && self.is_anothers(parent))
+    }
+}
+
+/// What one of a process's files in /proc leads to.
+fn link(pid: i32, file: &str) -> PathBuf {
+    fs::read_link(format!("/proc/{pid}/{file}")).unwrap_or_default()
 }
 
 enum Tried {
@@ -236,8 +241,8 @@ enum Tried {
 
 /// Has all moments of all lessons killed at by two at once.
 fn at_every_moment(act: impl Fn(&mut Worker<'_>, &Moment) + Sync) {
-    let Some(house) = stage() else { return };
-    let lessons = house.ids();
+    let Some(lab) = stage() else { return };
+    let lessons = lab.ids();
     let moments = lessons.iter().flat_map(|lesson| {
         // Root and a plain user take turns.
         let who = |number: u32| everybody()[number as usize % everybody().len()];
@@ -246,9 +251,9 @@ fn at_every_moment(act: impl Fn(&mut Worker<'_>, &Moment) + Sync) {
     let moments = Mutex::new(moments);
     std::thread::scope(|scope| {
         for number in 0..WORKERS {
-            let (house, lessons, moments, act) = (&house, &lessons, &moments, &act);
+            let (lab, lessons, moments, act) = (&lab, &lessons, &moments, &act);
             scope.spawn(move || {
-                let mut worker = Worker::new(house, number, lessons);
+                let mut worker = Worker::new(lab, number, lessons);
                 let next = || moments.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                 while let Some(moment) = next() {
                     act(&mut worker, &moment);
@@ -320,9 +325,9 @@ impl End {
 
 /// How many facts each lesson has.
 fn facts() -> BTreeMap<String, usize> {
-    let Some(house) = stage() else { return BTreeMap::new() };
+    let Some(lab) = stage() else { return BTreeMap::new() };
     let facts = |lesson: &Value| lesson["facts"].as_array().map_or(0, Vec::len);
-    house.lessons().iter().map(|lesson| (lesson["id"].as_str().unwrap().to_owned(), facts(lesson))).collect()
+    lab.lessons().iter().map(|lesson| (lesson["id"].as_str().unwrap().to_owned(), facts(lesson))).collect()
 }
 
 /// Ends the program itself, by a signal.

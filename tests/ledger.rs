@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{House, Who, everybody, has_tool, of_kind, stage};
+use crate::support::{Lab, Who, everybody, has_tool, of_kind, stage};
 
 /// The calls that the ledger is about. (fork(2) and vfork(2) would be clone(2) on some machines.)
 const WATCHED: [&str; 11] = [
@@ -157,11 +157,11 @@ fn told(event: &Value) -> String {
 }
 
 /// Runs a lesson under strace: what the transcript tells, and what the kernel saw.
-fn both_accounts(house: &House, id: &str, who: Who) -> (Vec<String>, Vec<String>) {
-    let file = house.directory(who).join("trace");
+fn both_accounts(lab: &Lab, id: &str, who: Who) -> (Vec<String>, Vec<String>) {
+    let file = lab.directory(who).join("trace");
     let watched = format!("trace={}", WATCHED.join(","));
     let strace = ["strace", "-f", "-s", "200", "-e", &watched, "-o", file.to_str().unwrap()];
-    let run = house.run(["lesson", id, "--format", "json"]).under(&strace).by(who);
+    let run = lab.run(["lesson", id, "--format", "json"]).under(&strace).by(who);
     let events = run.end().must_be(0).events();
     (transcripts_account(&events), kernels_account(&fs::read_to_string(file).unwrap()))
 }
@@ -171,10 +171,10 @@ fn the_transcript_tells_of_each_call_that_the_kernel_saw_and_of_no_other() {
     if !has_tool("strace") {
         return;
     }
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for &who in everybody() {
-            let (told, mut seen) = both_accounts(&house, &id, who);
+            let (told, mut seen) = both_accounts(&lab, &id, who);
             let lesson = seen.split_off(SET_UP.len().min(seen.len()));
             assert_eq!(seen, SET_UP, "the stage's own calls, in lesson {id} as {who:?}");
             // Nested clones answer in the order in which they end, the deepest first: the refusal before the others.

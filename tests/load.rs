@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::moments::{processes_of, wait_until_none_runs};
-use crate::support::{End, House, NOBODY, Run, Who, of_kind, stage};
+use crate::support::{End, Lab, NOBODY, Run, Who, of_kind, stage_alone};
 
 const LEARNERS: usize = 100;
 
@@ -26,15 +26,15 @@ const TRIES: usize = 3;
 const MEMORY_MIB: f64 = 8.0;
 
 /// Each with a lesson and as a user: root and three plain users, if root runs the tests.
-fn learners(house: &House) -> Vec<(Value, Who)> {
+fn learners(lab: &Lab) -> Vec<(Value, Who)> {
     let users = [Who::Me, Who::PlainUser, Who::Id(NOBODY - 1), Who::Id(NOBODY - 2)];
-    let lessons = house.lessons();
+    let lessons = lab.lessons();
     // Each lesson comes by each of the users.
     (0..LEARNERS).map(|number| (lessons[number % lessons.len()].clone(), users[number / 2 % users.len()])).collect()
 }
 
-fn lesson(house: &House, (lesson, who): &(Value, Who)) -> Run {
-    house.run(["lesson", lesson["id"].as_str().unwrap(), "--format", "json"]).by(*who)
+fn lesson(lab: &Lab, (lesson, who): &(Value, Who)) -> Run {
+    lab.run(["lesson", lesson["id"].as_str().unwrap(), "--format", "json"]).by(*who)
 }
 
 #[track_caller]
@@ -46,12 +46,12 @@ fn holds_all_its_facts(end: End, lesson: &Value) {
 }
 
 /// All at the same moment: how long until the last one has ended.
-fn at_once(house: &House, learners: &[(Value, Who)]) -> Duration {
+fn at_once(lab: &Lab, learners: &[(Value, Who)]) -> Duration {
     let start = Instant::now();
     let begun: Vec<(Run, Child)> = learners
         .iter()
         .map(|learner| {
-            let run = lesson(house, learner);
+            let run = lesson(lab, learner);
             let child = run.command().spawn().unwrap();
             (run, child)
         })
@@ -66,13 +66,13 @@ fn at_once(house: &House, learners: &[(Value, Who)]) -> Duration {
 }
 
 /// One after the other, on each CPU: how long until the last one has ended.
-fn in_turn(house: &House, learners: &[(Value, Who)], cpus: usize) -> Duration {
+fn in_turn(lab: &Lab, learners: &[(Value, Who)], cpus: usize) -> Duration {
     let (start, next) = (Instant::now(), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..cpus {
             scope.spawn(|| {
                 while let Some(learner) = learners.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    holds_all_its_facts(lesson(house, learner).end(), &learner.0);
+                    holds_all_its_facts(lesson(lab, learner).end(), &learner.0);
                 }
             });
         }
@@ -82,13 +82,13 @@ fn in_turn(house: &House, learners: &[(Value, Who)], cpus: usize) -> Duration {
 
 #[test]
 fn a_hundred_lessons_at_once_hold_all_their_facts_and_do_not_hold_each_other_up() {
-    let Some(house) = stage() else { return };
-    let learners = learners(&house);
+    let Some(lab) = stage_alone() else { return };
+    let learners = learners(&lab);
     let cpus = thread::available_parallelism().unwrap().get();
     let mut best = f64::INFINITY;
     for _ in 0..TRIES {
-        let (together, in_turn) = (at_once(&house, &learners), in_turn(&house, &learners, cpus));
-        wait_until_none_runs(&house.program());
+        let (together, in_turn) = (at_once(&lab, &learners), in_turn(&lab, &learners, cpus));
+        wait_until_none_runs(&lab.program());
         let ratio = together.as_secs_f64() / in_turn.as_secs_f64();
         eprintln!(
             "{LEARNERS} lessons at once: {together:.2?}; in turn, on {cpus} CPUs: {in_turn:.2?}; ratio {ratio:.2}"
@@ -105,24 +105,24 @@ fn a_hundred_lessons_at_once_hold_all_their_facts_and_do_not_hold_each_other_up(
 /// a process's own, and its share of what it has in common with others, such as the program's code: `Pss`, proc(5).
 #[test]
 fn a_hundred_lessons_take_little_memory_each() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage_alone() else { return };
     let mut standing: BTreeMap<usize, Child> = BTreeMap::new();
-    for (number, (lesson, who)) in learners(&house).into_iter().enumerate() {
+    for (number, (lesson, who)) in learners(&lab).into_iter().enumerate() {
         let step = (lesson["steps"].as_u64().unwrap() - 1).to_string();
         let words = ["shell", lesson["id"].as_str().unwrap(), "--step", &step, "-c", "echo here; read word"];
-        let mut child = house.run(words).by(who).command().stdin(Stdio::piped()).spawn().unwrap();
+        let mut child = lab.run(words).by(who).command().stdin(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "here\n", "learner {number} stands nowhere");
         standing.insert(number, child);
     }
-    let processes = processes_of(&house.program());
+    let processes = processes_of(&lab.program());
     let memory: u64 = processes.iter().map(|pid| share_of_memory_kib(*pid)).sum();
     for mut child in standing.into_values() {
         drop(child.stdin.take());
         child.wait().unwrap();
     }
-    wait_until_none_runs(&house.program());
+    wait_until_none_runs(&lab.program());
     let each = memory as f64 / 1024.0 / LEARNERS as f64;
     eprintln!("{LEARNERS} lessons, {} processes: {each:.2} MiB a lesson", processes.len());
     assert!(processes.len() > 3 * LEARNERS, "where are the actors? {}", processes.len());

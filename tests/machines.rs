@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use self::played::{Machine, machines};
 use crate::supervisor::can_play;
-use crate::support::{End, House, has_tool, of_kind, stage};
+use crate::support::{End, Lab, has_tool, of_kind, stage};
 
 /// What the doctor found on a machine.
 struct Checkup {
@@ -19,9 +19,9 @@ struct Checkup {
 }
 
 impl Checkup {
-    fn of(machine: &Machine, house: &House) -> Checkup {
-        let told = machine.run(house, "doctor");
-        let end = machine.run(house, "doctor --format json");
+    fn of(machine: &Machine, lab: &Lab) -> Checkup {
+        let told = machine.run(lab, "doctor");
+        let end = machine.run(lab, "doctor --format json");
         assert_eq!(told.code(), end.code(), "{}: {told:?}", machine.name);
         let first = told.stdout.lines().next().unwrap_or_default();
         assert!(first.contains(" this machine") && first.contains("esson"), "{}: no verdict: {told:?}", machine.name);
@@ -52,13 +52,13 @@ fn skipped(end: &End, facts: &[String]) -> BTreeSet<String> {
     of_kind(&events, "skipped").iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
-fn check(machine: &Machine, house: &House, lessons: &[(String, Vec<String>)]) {
+fn check(machine: &Machine, lab: &Lab, lessons: &[(String, Vec<String>)]) {
     let name = machine.name;
-    let checkup = Checkup::of(machine, house);
+    let checkup = Checkup::of(machine, lab);
     assert_eq!(checkup.causes(), machine.causes.iter().copied().collect(), "{name}: {:#?}", checkup.cards);
     assert_eq!(checkup.status, machine.status, "{name}: the doctor's exit status");
     for (lesson, facts) in lessons {
-        let end = machine.run(house, &format!("lesson {lesson} --format json"));
+        let end = machine.run(lab, &format!("lesson {lesson} --format json"));
         let events = end.events();
         let skipped = skipped(&end, facts);
         if machine.is_exact {
@@ -87,15 +87,15 @@ fn check(machine: &Machine, house: &House, lessons: &[(String, Vec<String>)]) {
 
 #[test]
 fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
-    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
+    let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
     let facts = |id: &String| {
-        let events = house.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
+        let events = lab.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
         of_kind(&events, "verified").iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     };
-    let lessons: Vec<(String, Vec<String>)> = house.ids().into_iter().map(|id| (id.clone(), facts(&id))).collect();
+    let lessons: Vec<(String, Vec<String>)> = lab.ids().into_iter().map(|id| (id.clone(), facts(&id))).collect();
     let mut played = 0;
     for machine in machines().filter(Machine::can_be_played) {
-        check(&machine, &house, &lessons);
+        check(&machine, &lab, &lessons);
         played += 1;
     }
     eprintln!("{played} machines were played");
@@ -105,10 +105,10 @@ fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
 /// it comes to a good end, and at fault is the limit.
 #[test]
 fn tight_limits_are_told_and_end_nothing_badly() {
-    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
+    let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
     for (limit, cause, values) in [("nproc", "processes", 1..8), ("nofile", "descriptors", 5..13)] {
         for value in values {
-            let run = |args: &str| played::limited(&house, &format!("--{limit}={value}:{value}"), args);
+            let run = |args: &str| played::limited(&lab, &format!("--{limit}={value}:{value}"), args);
             let doctor = run("doctor --format json");
             let checkup = Checkup { status: doctor.code(), cards: doctor.events() };
             if checkup.status == 0 {
@@ -116,7 +116,7 @@ fn tight_limits_are_told_and_end_nothing_badly() {
             }
             assert_eq!(doctor.code(), 3, "{limit} {value}: {doctor:?}");
             assert!(checkup.causes().contains(cause), "{limit} {value}: {:?}", checkup.causes());
-            for lesson in house.ids() {
+            for lesson in lab.ids() {
                 let end = run(&format!("lesson {lesson} --format json"));
                 assert!([0, 3].contains(&end.code()), "{limit} {value}: lesson {lesson}: {end:?}");
                 assert!(!end.stdout.contains(r#""held":false"#), "{limit} {value}: lesson {lesson}: {end:?}");

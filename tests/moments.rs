@@ -86,13 +86,13 @@ pub fn is_gone(pid: i32) -> bool {
 
 #[test]
 fn the_processes_on_a_stage_are_seen_as_long_as_they_live() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let mut telling = Telling::begin(&house.run(["lesson", "chroot", "--format", "json"]).by(who));
+        let mut telling = Telling::begin(&lab.run(["lesson", "chroot", "--format", "json"]).by(who));
         telling.read(1);
-        assert!(processes_of(&house.program()).len() > 1, "the program, and at least one process on its stage");
+        assert!(processes_of(&lab.program()).len() > 1, "the program, and at least one process on its stage");
         telling.read(usize::MAX);
         telling.child.wait().unwrap();
-        wait_until_none_runs(&house.program());
+        wait_until_none_runs(&lab.program());
     }
 }

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr;
 
 use crate::consistency::{snapshot, snapshot_events};
-use crate::support::{House, house, of_kind};
+use crate::support::{Lab, lab, of_kind};
 
-fn cards(house: &House, id: &str) -> Vec<Value> {
-    house.run(["notes", id, "--format", "json"]).end().must_be(0).events()
+fn cards(lab: &Lab, id: &str) -> Vec<Value> {
+    lab.run(["notes", id, "--format", "json"]).end().must_be(0).events()
 }
 
-fn text(house: &House, args: &[&str], columns: usize) -> String {
-    house.run(args).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout
+fn text(lab: &Lab, args: &[&str], columns: usize) -> String {
+    lab.run(args).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout
 }
 
 /// The file to mend, and the step in it.
@@ -21,14 +21,14 @@ fn place(id: &str, card: &Value) -> String {
 
 #[test]
 fn every_step_has_notes_under_its_own_title() {
-    let house = house();
-    for id in house.ids() {
+    let lab = lab();
+    for id in lab.ids() {
         let events = snapshot_events(&id);
         let told: Vec<_> = of_kind(&events, "step")
             .iter()
             .map(|step| json!([id, step["number"], step["of"], step["title"]]))
             .collect();
-        let noted: Vec<_> = cards(&house, &id)
+        let noted: Vec<_> = cards(&lab, &id)
             .iter()
             .map(|card| json!([card["lesson"], card["number"], card["of"], card["title"]]))
             .collect();
@@ -39,26 +39,26 @@ fn every_step_has_notes_under_its_own_title() {
 
 #[test]
 fn notes_head_each_step_with_the_lessons_own_line() {
-    let house = house();
-    for id in house.ids() {
+    let lab = lab();
+    for id in lab.ids() {
         let rules =
             |text: &str| text.lines().filter(|line| line.contains(" ── ")).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(rules(&text(&house, &["notes", &id], 80)), rules(&snapshot(&id, "plain")), "notes {id}");
+        assert_eq!(rules(&text(&lab, &["notes", &id], 80)), rules(&snapshot(&id, "plain")), "notes {id}");
     }
 }
 
 #[test]
 fn the_minutes_of_all_steps_add_up_to_the_lessons() {
-    let house = house();
-    for lesson in house.lessons() {
+    let lab = lab();
+    for lesson in lab.lessons() {
         let id = lesson["id"].as_str().unwrap();
-        let cards = cards(&house, id);
+        let cards = cards(&lab, id);
         let minutes: Vec<u64> = cards.iter().map(|card| card["minutes"].as_u64().unwrap()).collect();
         assert!(minutes.iter().all(|minutes| *minutes > 0), "notes {id}: {minutes:?}");
         assert_eq!(Some(minutes.iter().sum()), lesson["minutes"].as_u64(), "notes {id}: {minutes:?}");
         // As the teacher reads it: each step begins where the one before it ended.
         let mut over = 0;
-        let text = text(&house, &["notes", id], 80);
+        let text = text(&lab, &["notes", id], 80);
         for (minutes, line) in minutes.iter().zip(text.lines().filter(|line| line.starts_with("  minutes: "))) {
             let expected = format!("  minutes: {minutes}, from {over} to {} of {}", over + minutes, lesson["minutes"]);
             assert_eq!(line, expected, "notes {id}");
@@ -70,9 +70,9 @@ fn the_minutes_of_all_steps_add_up_to_the_lessons() {
 
 #[test]
 fn every_note_makes_a_point_asks_a_question_and_answers_it() {
-    let house = house();
-    for id in house.ids() {
-        for card in cards(&house, &id) {
+    let lab = lab();
+    for id in lab.ids() {
+        for card in cards(&lab, &id) {
             let place = place(&id, &card);
             let of = |key: &str| card[key].as_str().unwrap().to_owned();
             assert!(of("point").ends_with('.'), "{place}: the point is no sentence");
@@ -91,11 +91,11 @@ fn every_note_makes_a_point_asks_a_question_and_answers_it() {
 
 #[test]
 fn the_text_has_all_that_the_json_has() {
-    let house = house();
-    for id in house.ids() {
-        let text = text(&house, &["notes", &id], 60);
+    let lab = lab();
+    for id in lab.ids() {
+        let text = text(&lab, &["notes", &id], 60);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for card in cards(&house, &id) {
+        for card in cards(&lab, &id) {
             let parts = [("point: ", "point"), ("ask: ", "ask"), ("usual misunderstanding: ", "misunderstanding")];
             for (label, key) in parts {
                 let part = format!("{label}{}", card[key].as_str().unwrap());
@@ -107,15 +107,15 @@ fn the_text_has_all_that_the_json_has() {
 
 #[test]
 fn one_step_alone_has_the_notes_that_it_has_among_all() {
-    let house = house();
-    for id in house.ids() {
-        let (all, all_cards) = (text(&house, &["notes", &id], 80), cards(&house, &id));
+    let lab = lab();
+    for id in lab.ids() {
+        let (all, all_cards) = (text(&lab, &["notes", &id], 80), cards(&lab, &id));
         let parts: Vec<&str> = all.trim_end().split("\n\n").collect();
         assert_eq!(parts.len(), all_cards.len(), "notes {id}: a part for each step");
         for (index, (part, card)) in parts.iter().zip(&all_cards).enumerate() {
             let step = (index + 1).to_string();
-            assert_eq!(text(&house, &["notes", &id, "--step", &step], 80).trim_end(), *part);
-            let end = house.run(["notes", &id, "--step", &step, "--format", "json"]).end().must_be(0);
+            assert_eq!(text(&lab, &["notes", &id, "--step", &step], 80).trim_end(), *part);
+            let end = lab.run(["notes", &id, "--step", &step, "--format", "json"]).end().must_be(0);
             assert_eq!(end.events(), std::slice::from_ref(card));
         }
     }
@@ -123,10 +123,10 @@ fn one_step_alone_has_the_notes_that_it_has_among_all() {
 
 #[test]
 fn no_line_of_the_notes_is_wider_than_the_terminal() {
-    let house = house();
-    for id in house.ids() {
+    let lab = lab();
+    for id in lab.ids() {
         for columns in [40, 60, 80, 100] {
-            let text = text(&house, &["notes", &id], columns);
+            let text = text(&lab, &["notes", &id], columns);
             let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
             assert!(wide.is_empty(), "notes {id} in {columns} columns:\n{}", wide.join("\n"));
             let longest = text.lines().filter(|line| line.starts_with("  ")).map(UnicodeWidthStr::width).max();
@@ -137,10 +137,10 @@ fn no_line_of_the_notes_is_wider_than_the_terminal() {
 
 #[test]
 fn notes_of_what_there_is_not_are_answered_as_the_lesson_itself() {
-    let house = house();
+    let lab = lab();
     for asked in [&["nte"][..], &["shared"], &["uts", "--step", "0"], &["pid", "--step", "99"]] {
         let answer = |command: &str| {
-            let end = house.run([command].iter().chain(asked)).end().must_be(2);
+            let end = lab.run([command].iter().chain(asked)).end().must_be(2);
             assert_eq!(end.stdout, "", "{}", end.what);
             end.stderr
         };
@@ -150,9 +150,9 @@ fn notes_of_what_there_is_not_are_answered_as_the_lesson_itself() {
 
 #[test]
 fn notes_of_no_lesson_or_of_two_are_wrong_usage() {
-    let house = house();
+    let lab = lab();
     for args in [&["notes"][..], &["notes", "uts", "pid"], &["notes", "uts", "--step", "one"]] {
-        let end = house.run(args).end().must_be(2);
+        let end = lab.run(args).end().must_be(2);
         assert!(end.stdout.is_empty() && !end.stderr.is_empty(), "{end:?}");
     }
 }

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use crate::moments::Telling;
-use crate::support::{House, Run, has_tool, house, stage};
+use crate::support::{Lab, Run, has_tool, lab, stage};
 
-fn lesson(house: &House, id: &str, more: &[&str]) -> Run {
-    house.run(["lesson", id].iter().chain(more))
+fn lesson(lab: &Lab, id: &str, more: &[&str]) -> Run {
+    lab.run(["lesson", id].iter().chain(more))
 }
 
 fn has_escapes(run: &Run) -> bool {
@@ -19,21 +19,21 @@ fn has_escapes(run: &Run) -> bool {
 
 #[test]
 fn colour_is_there_when_it_is_asked_for() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        assert!(has_escapes(&lesson(&house, &id, &["--color", "always"])), "{id} --color always");
-        assert!(has_escapes(&lesson(&house, &id, &[]).env("CLICOLOR_FORCE", "1")), "{id} with CLICOLOR_FORCE=1");
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        assert!(has_escapes(&lesson(&lab, &id, &["--color", "always"])), "{id} --color always");
+        assert!(has_escapes(&lesson(&lab, &id, &[]).env("CLICOLOR_FORCE", "1")), "{id} with CLICOLOR_FORCE=1");
     }
 }
 
 #[test]
 fn there_is_no_escape_byte_where_colour_is_off() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        assert!(!has_escapes(&lesson(&house, &id, &[])), "{id} in a pipe");
-        assert!(!has_escapes(&lesson(&house, &id, &["--color", "never"]).env("CLICOLOR_FORCE", "1")), "{id}, never");
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        assert!(!has_escapes(&lesson(&lab, &id, &[])), "{id} in a pipe");
+        assert!(!has_escapes(&lesson(&lab, &id, &["--color", "never"]).env("CLICOLOR_FORCE", "1")), "{id}, never");
         for format in ["plain", "json", "markdown"] {
-            let forced = lesson(&house, &id, &["--format", format, "--color", "always"]).env("CLICOLOR_FORCE", "1");
+            let forced = lesson(&lab, &id, &["--format", format, "--color", "always"]).env("CLICOLOR_FORCE", "1");
             assert!(!has_escapes(&forced), "{id} as {format}");
         }
     }
@@ -44,9 +44,9 @@ fn a_terminal_has_colour_unless_it_was_told_otherwise() {
     if !has_tool("script") {
         return;
     }
-    let Some(house) = stage() else { return };
-    let typed = format!("{} lesson uts --no-pause", house.program().display());
-    let on_a_terminal = || house.run([""]).instead("script", &["-qec", &typed, "/dev/null"]);
+    let Some(lab) = stage() else { return };
+    let typed = format!("{} lesson uts --no-pause", lab.program().display());
+    let on_a_terminal = || lab.run([""]).instead("script", &["-qec", &typed, "/dev/null"]);
     assert!(has_escapes(&on_a_terminal().env("TERM", "xterm-256color")), "a terminal");
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb"), ("CLICOLOR", "0")] {
         assert!(!has_escapes(&on_a_terminal().env("TERM", "xterm").env(name, value)), "{name}={value}");
@@ -55,11 +55,11 @@ fn a_terminal_has_colour_unless_it_was_told_otherwise() {
 
 #[test]
 fn no_line_is_wider_than_the_terminal() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     let mut wide = Vec::new();
-    for id in house.ids() {
+    for id in lab.ids() {
         for columns in [40, 60, 80, 100] {
-            let text = lesson(&house, &id, &[]).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
+            let text = lesson(&lab, &id, &[]).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
             let lines = text.lines().filter(|line| line.width() > columns);
             wide.extend(lines.map(|line| format!("{id}, {columns} columns, {}: {line}", line.width())));
         }
@@ -68,35 +68,35 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[track_caller]
-fn fits(house: &House, args: &[&str], columns: usize) {
-    let text = house.run(args).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
+fn fits(lab: &Lab, args: &[&str], columns: usize) {
+    let text = lab.run(args).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
     let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
     assert!(wide.is_empty(), "{args:?} in {columns} columns has lines that are too wide:\n{}", wide.join("\n"));
 }
 
 #[test]
 fn no_line_of_the_doctor_is_wider_than_the_terminal() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for columns in [40, 60, 80, 100] {
-        fits(&house, &["doctor"], columns);
+        fits(&lab, &["doctor"], columns);
     }
 }
 
 #[test]
 fn no_line_of_the_list_is_wider_than_the_terminal() {
-    let house = house();
+    let lab = lab();
     for columns in [80, 100] {
-        fits(&house, &["list"], columns);
-        fits(&house, &[], columns);
+        fits(&lab, &["list"], columns);
+        fits(&lab, &[], columns);
     }
 }
 
 #[test]
 fn no_line_of_the_list_is_wider_than_a_narrow_terminal() {
-    let house = house();
+    let lab = lab();
     for columns in [40, 60] {
-        fits(&house, &["list"], columns);
-        fits(&house, &[], columns);
+        fits(&lab, &["list"], columns);
+        fits(&lab, &[], columns);
     }
 }
 
@@ -130,9 +130,9 @@ fn keeps_the_contract(event: &Map<String, Value>) {
 
 #[test]
 fn json_events_have_the_names_that_other_programs_rely_on() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let events = lesson(&house, &id, &["--format", "json"]).end().must_be(0).events();
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let events = lesson(&lab, &id, &["--format", "json"]).end().must_be(0).events();
         events.iter().for_each(|event| keeps_the_contract(event.as_object().unwrap()));
         assert_eq!(events[0]["event"], "lesson", "{id}");
         assert_eq!(events[0]["id"], id.as_str());
@@ -142,17 +142,17 @@ fn json_events_have_the_names_that_other_programs_rely_on() {
 
 #[test]
 fn all_lessons_come_one_after_the_other_in_teaching_order() {
-    let Some(house) = stage() else { return };
-    let events = house.run(["lesson", "--all", "--format", "json"]).end().must_be(0).events();
+    let Some(lab) = stage() else { return };
+    let events = lab.run(["lesson", "--all", "--format", "json"]).end().must_be(0).events();
     let begun: Vec<_> = events.iter().filter(|event| event["event"] == "lesson").collect();
     let begun: Vec<_> = begun.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(begun, house.ids());
+    assert_eq!(begun, lab.ids());
 }
 
 #[test]
 fn events_arrive_one_by_one_as_they_happen() {
-    let Some(house) = stage() else { return };
-    let mut telling = Telling::begin(&lesson(&house, "net", &["--format", "json"]));
+    let Some(lab) = stage() else { return };
+    let mut telling = Telling::begin(&lesson(&lab, "net", &["--format", "json"]));
     let mut buffer = [0; 4096];
     // The pipe keeps writes apart: one read, one write.
     let length = telling.events.read(&mut buffer).unwrap();

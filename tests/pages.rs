@@ -1,7 +1,9 @@
 //! The book's pages, as their authors wrote them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::paths;
 
 /// A page of the book.
 pub struct Page {
@@ -12,7 +14,7 @@ pub struct Page {
 
 /// Where the book's sources lie.
 pub fn book() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("book")
+    paths::tree().join("book")
 }
 
 /// All pages, those of lessons included.

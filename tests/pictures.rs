@@ -2,41 +2,41 @@
 
 use crate::anchored::{between, with_pictures_anchored};
 use crate::consistency::snapshot;
-use crate::support::{House, house, of_kind, stage};
+use crate::support::{Lab, lab, of_kind, stage};
 
-fn svg(house: &House, args: &[&str]) -> String {
-    house.run(["lesson", "--format", "svg", "--scrub"].iter().chain(args)).end().must_be(0).stdout
+fn svg(lab: &Lab, args: &[&str]) -> String {
+    lab.run(["lesson", "--format", "svg", "--scrub"].iter().chain(args)).end().must_be(0).stdout
 }
 
 #[test]
 fn one_step_of_a_lesson_is_what_the_whole_lesson_says_of_it() {
-    let Some(house) = stage() else { return };
-    for lesson in house.lessons() {
+    let Some(lab) = stage() else { return };
+    for lesson in lab.lessons() {
         let id = lesson["id"].as_str().unwrap();
         let whole = snapshot(id, "plain");
         for step in 1..=lesson["steps"].as_u64().unwrap() {
-            let run = house.run(["lesson", id, "--step", &step.to_string(), "--scrub", "--format", "plain"]);
+            let run = lab.run(["lesson", id, "--step", &step.to_string(), "--scrub", "--format", "plain"]);
             let alone = run.end().must_be(0).stdout;
             let expected = between(&whole, &format!("step-{step}")).unwrap();
             assert!(
                 alone.contains(&expected),
                 "step {step} of {id} alone:\n{alone}\nand in the whole lesson:\n{expected}"
             );
-            let others = of_kind(&run_json(&house, id, step), "step").len();
+            let others = of_kind(&run_json(&lab, id, step), "step").len();
             assert_eq!(others, 1, "lesson {id} --step {step} tells of {others} steps");
         }
     }
 }
 
-fn run_json(house: &House, id: &str, step: u64) -> Vec<serde_json::Value> {
-    house.run(["lesson", id, "--step", &step.to_string(), "--format", "json"]).end().must_be(0).events()
+fn run_json(lab: &Lab, id: &str, step: u64) -> Vec<serde_json::Value> {
+    lab.run(["lesson", id, "--step", &step.to_string(), "--format", "json"]).end().must_be(0).events()
 }
 
 #[test]
 fn the_claims_of_the_other_steps_count_all_the_same() {
-    let Some(house) = stage() else { return };
-    for lesson in house.lessons() {
-        let events = run_json(&house, lesson["id"].as_str().unwrap(), 1);
+    let Some(lab) = stage() else { return };
+    for lesson in lab.lessons() {
+        let events = run_json(&lab, lesson["id"].as_str().unwrap(), 1);
         let ended = of_kind(&events, "ended")[0];
         assert_eq!(ended["held"], lesson["facts"].as_array().unwrap().len());
     }
@@ -44,9 +44,9 @@ fn the_claims_of_the_other_steps_count_all_the_same() {
 
 #[test]
 fn a_step_that_a_lesson_does_not_have_is_wrong_usage() {
-    let house = house();
+    let lab = lab();
     for step in ["0", "7", "999", "-1", "x"] {
-        let end = house.run(["lesson", "uts", &format!("--step={step}")]).end().must_be(2);
+        let end = lab.run(["lesson", "uts", &format!("--step={step}")]).end().must_be(2);
         assert_eq!(end.stdout, "");
         assert!(!end.stderr.is_empty(), "--step={step}");
     }
@@ -54,9 +54,9 @@ fn a_step_that_a_lesson_does_not_have_is_wrong_usage() {
 
 #[test]
 fn a_picture_is_of_one_lesson() {
-    let house = house();
+    let lab = lab();
     for args in [&["--all"][..], &["uts", "pid"]] {
-        let end = house.run(["lesson", "--format", "svg"].iter().chain(args)).end().must_be(2);
+        let end = lab.run(["lesson", "--format", "svg"].iter().chain(args)).end().must_be(2);
         assert_eq!(end.stdout, "");
         assert!(end.stderr.contains("one lesson"), "{}", end.stderr);
     }
@@ -76,12 +76,12 @@ fn moments(document: &str) -> String {
 
 #[test]
 fn the_picture_of_one_step_is_the_one_in_the_book() {
-    let Some(house) = stage() else { return };
-    for lesson in house.lessons() {
+    let Some(lab) = stage() else { return };
+    for lesson in lab.lessons() {
         let id = lesson["id"].as_str().unwrap();
         for step in 1..=lesson["steps"].as_u64().unwrap() {
             let name = format!("step-{step}");
-            let document = with_pictures_anchored(id, &svg(&house, &[id, "--step", &step.to_string()]));
+            let document = with_pictures_anchored(id, &svg(&lab, &[id, "--step", &step.to_string()]));
             let alone = between(&document, &name).unwrap_or_else(|| panic!("no picture for step {step} of {id}"));
             match between(&snapshot(id, "svg"), &name) {
                 Some(in_the_book) => assert_eq!(moments(&alone), moments(&in_the_book), "step {step} of {id}"),
@@ -94,10 +94,10 @@ fn the_picture_of_one_step_is_the_one_in_the_book() {
 /// What the pictures show, told by the events: for each actor in a picture, the frames around it.
 #[test]
 fn a_picture_says_in_words_who_is_in_which_namespace() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let document = svg(&house, &[&id]);
-        let events = house.run(["lesson", &id, "--format", "json", "--scrub"]).end().must_be(0).events();
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let document = svg(&lab, &[&id]);
+        let events = lab.run(["lesson", &id, "--format", "json", "--scrub"]).end().must_be(0).events();
         let mut number = 0;
         for pair in of_kind(&events, "stood").windows(2) {
             number += 1;

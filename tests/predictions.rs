@@ -1,13 +1,13 @@
 //! What a learner guesses on a walk, how it is judged, and what is kept of it.
 
 use crate::moments::wait_until_none_runs;
-use crate::support::{House, Who, stage};
+use crate::support::{Lab, Who, stage};
 use crate::terminal::{Terminal, on_a_terminal};
 use crate::walk::steps;
 
 /// The questions of a lesson: the step that each is asked at, its choices, and which of them is right, from 0.
-fn questions(house: &House, lesson: &str) -> Vec<(usize, usize, usize)> {
-    let events = house.run(["lesson", lesson, "--format", "json"]).end().must_be(0).events();
+fn questions(lab: &Lab, lesson: &str) -> Vec<(usize, usize, usize)> {
+    let events = lab.run(["lesson", lesson, "--format", "json"]).end().must_be(0).events();
     let (mut step, mut choices, mut found) = (0, 0, Vec::new());
     let number = |value: &serde_json::Value| -> usize { value.as_u64().unwrap().try_into().unwrap() };
     for event in &events {
@@ -25,10 +25,10 @@ const LETTERS: [&str; 4] = ["a", "b", "c", "d"];
 
 #[test]
 fn every_choice_of_every_question_is_judged_by_what_the_kernel_says() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let (steps, questions) = (steps(&house, &id), questions(&house, &id));
-        let Some(run) = on_a_terminal(&house, &["lesson", &id]) else { return };
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let (steps, questions) = (steps(&lab, &id), questions(&lab, &id));
+        let Some(run) = on_a_terminal(&lab, &["lesson", &id]) else { return };
         let mut terminal = Terminal::start(&run, (80, 24));
         if questions.iter().any(|(step, ..)| *step == 1) {
             terminal.wait_for("your guess: ");
@@ -51,16 +51,16 @@ fn every_choice_of_every_question_is_judged_by_what_the_kernel_says() {
         terminal.press("q");
         assert!(terminal.end().success());
     }
-    wait_until_none_runs(&house.program());
+    wait_until_none_runs(&lab.program());
 }
 
 #[test]
 fn at_the_end_a_walk_tells_what_was_right_and_the_list_remembers_it() {
-    let Some(house) = stage() else { return };
-    let state = house.directory(Who::Me);
+    let Some(lab) = stage() else { return };
+    let state = lab.directory(Who::Me);
     let state = state.to_str().unwrap();
-    let Some(run) = on_a_terminal(&house, &["lesson", "uts"]) else { return };
-    let questions = questions(&house, "uts");
+    let Some(run) = on_a_terminal(&lab, &["lesson", "uts"]) else { return };
+    let questions = questions(&lab, "uts");
     let mut terminal = Terminal::start(&run.env("XDG_STATE_HOME", state), (80, 24));
     let mut right_ones = 0;
     for step in 1..=6 {
@@ -80,19 +80,19 @@ fn at_the_end_a_walk_tells_what_was_right_and_the_list_remembers_it() {
     terminal.wait_for("To try by hand");
     assert!(terminal.end().success());
     assert_eq!(right_ones, of - 1);
-    let list = house.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0);
+    let list = lab.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0);
     assert!(list.stdout.contains(&format!("{right_ones} of {of} questions right")), "{}", list.stdout);
-    house.run(["reset"]).env("XDG_STATE_HOME", state).end().must_be(0);
-    let list = house.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0);
+    lab.run(["reset"]).env("XDG_STATE_HOME", state).end().must_be(0);
+    let list = lab.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0);
     assert!(!list.stdout.contains("questions right"), "{}", list.stdout);
 }
 
 #[test]
 fn a_walk_that_cannot_keep_its_progress_says_so_in_one_line_and_ends_well() {
-    let Some(house) = stage() else { return };
-    let state = house.directory(Who::Me).join("nslearn");
+    let Some(lab) = stage() else { return };
+    let state = lab.directory(Who::Me).join("nslearn");
     std::fs::write(&state, "not a directory").unwrap();
-    let Some(run) = on_a_terminal(&house, &["lesson", "uts", "--auto", "1ms"]) else { return };
+    let Some(run) = on_a_terminal(&lab, &["lesson", "uts", "--auto", "1ms"]) else { return };
     let mut terminal = Terminal::start(&run.env("XDG_STATE_HOME", state.parent().unwrap().to_str().unwrap()), (80, 24));
     terminal.wait_for("To try by hand");
     terminal.wait_for("\nnslearn: ");
@@ -102,10 +102,10 @@ fn a_walk_that_cannot_keep_its_progress_says_so_in_one_line_and_ends_well() {
 
 #[test]
 fn a_lesson_of_which_steps_were_passed_over_does_not_count_as_finished() {
-    let Some(house) = stage() else { return };
-    let state = house.directory(Who::Me);
+    let Some(lab) = stage() else { return };
+    let state = lab.directory(Who::Me);
     let state = state.to_str().unwrap();
-    let Some(run) = on_a_terminal(&house, &["lesson", "uts", "--no-questions"]) else { return };
+    let Some(run) = on_a_terminal(&lab, &["lesson", "uts", "--no-questions"]) else { return };
     let mut terminal = Terminal::start(&run.env("XDG_STATE_HOME", state), (80, 24));
     terminal.wait_for_step(1, 6);
     terminal.press("g6");
@@ -114,5 +114,5 @@ fn a_lesson_of_which_steps_were_passed_over_does_not_count_as_finished() {
     terminal.press("\r");
     terminal.wait_for("What you know now");
     assert!(terminal.end().success());
-    assert!(!house.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0).stdout.contains('✔'));
+    assert!(!lab.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0).stdout.contains('✔'));
 }

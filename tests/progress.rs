@@ -9,11 +9,11 @@ use nix::unistd::geteuid;
 use serde_json::json;
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{End, House, Run, Who, house, stage};
+use crate::support::{End, Lab, Run, Who, lab, stage};
 
 /// A state directory of the user's, with a file as a walk would have written it.
-fn state_with(house: &House, who: Who, text: impl AsRef<[u8]>) -> (PathBuf, PathBuf) {
-    let state = house.directory(who);
+fn state_with(lab: &Lab, who: Who, text: impl AsRef<[u8]>) -> (PathBuf, PathBuf) {
+    let state = lab.directory(who);
     let file = state.join("nslearn/progress.json");
     fs::create_dir(state.join("nslearn")).unwrap();
     fs::write(&file, text).unwrap();
@@ -30,8 +30,8 @@ fn two_finished() -> String {
     json!({"version": 1, "lessons": {"pid": {"right": 2, "of": 3}, "chroot": {"right": 0, "of": 0}}}).to_string()
 }
 
-fn with_state(house: &House, state: &Path, args: &[&str]) -> Run {
-    house.run(args).env("XDG_STATE_HOME", state.to_str().unwrap())
+fn with_state(lab: &Lab, state: &Path, args: &[&str]) -> Run {
+    lab.run(args).env("XDG_STATE_HOME", state.to_str().unwrap())
 }
 
 /// The list tells of no progress, and in one line why.
@@ -50,9 +50,9 @@ fn is_one_line(told: &str, word: &str) {
 
 #[test]
 fn the_list_marks_the_lessons_that_are_finished_and_tells_how_the_questions_were_answered() {
-    let house = house();
-    let (state, _) = state_with(&house, Who::Me, two_finished());
-    let end = with_state(&house, &state, &["list"]).end().must_be(0);
+    let lab = lab();
+    let (state, _) = state_with(&lab, Who::Me, two_finished());
+    let end = with_state(&lab, &state, &["list"]).end().must_be(0);
     assert_eq!(end.stderr, "");
     let expected = "\
 ✔ chroot      chroot · a jail without walls (12 min)
@@ -63,15 +63,15 @@ fn the_list_marks_the_lessons_that_are_finished_and_tells_how_the_questions_were
   shared-net  Shared namespaces · two containers, one localhost (10 min)
 ";
     assert_eq!(end.stdout, expected);
-    let wide = with_state(&house, &state, &["list"]).env("COLUMNS", "100").end().must_be(0).stdout;
+    let wide = with_state(&lab, &state, &["list"]).env("COLUMNS", "100").end().must_be(0).stdout;
     assert!(wide.contains("several numbers (15 min) · 2 of 3 questions right\n"), "{wide}");
 }
 
 #[test]
 fn programs_are_told_what_is_finished() {
-    let house = house();
-    let (state, _) = state_with(&house, Who::Me, two_finished());
-    let cards = with_state(&house, &state, &["list", "--format", "json"]).end().must_be(0).events();
+    let lab = lab();
+    let (state, _) = state_with(&lab, Who::Me, two_finished());
+    let cards = with_state(&lab, &state, &["list", "--format", "json"]).end().must_be(0).events();
     let finished = |id: &str| cards.iter().find(|card| card["id"] == id).unwrap().get("finished").unwrap();
     assert_eq!(finished("pid"), &json!({"right": 2, "of": 3}));
     assert_eq!(finished("chroot"), &json!({"right": 0, "of": 0}));
@@ -80,27 +80,27 @@ fn programs_are_told_what_is_finished() {
 
 #[test]
 fn progress_is_found_below_home_where_no_other_place_is_named() {
-    let house = house();
-    let home = house.directory(Who::Me);
+    let lab = lab();
+    let home = lab.directory(Who::Me);
     let directory = home.join(".local/state/nslearn");
     fs::create_dir_all(&directory).unwrap();
     fs::write(directory.join("progress.json"), two_finished()).unwrap();
     // A relative path is none: the specification says so.
     for state in ["", "relative/path"] {
-        let list = house.run(["list"]).env("HOME", home.to_str().unwrap()).env("XDG_STATE_HOME", state);
+        let list = lab.run(["list"]).env("HOME", home.to_str().unwrap()).env("XDG_STATE_HOME", state);
         assert!(list.end().must_be(0).stdout.contains("2 of 3 questions right"));
     }
 }
 
 #[test]
 fn no_line_of_a_list_with_progress_is_wider_than_the_terminal() {
-    let house = house();
+    let lab = lab();
     for (right, of) in [(2_u64, 3_u64), (1, 1), (u64::MAX, u64::MAX)] {
         let lessons: serde_json::Map<_, _> =
-            house.ids().into_iter().map(|id| (id, json!({"right": right, "of": of}))).collect();
-        let (state, _) = state_with(&house, Who::Me, json!({"version": 1, "lessons": lessons}).to_string());
+            lab.ids().into_iter().map(|id| (id, json!({"right": right, "of": of}))).collect();
+        let (state, _) = state_with(&lab, Who::Me, json!({"version": 1, "lessons": lessons}).to_string());
         for columns in [40, 60, 80, 100] {
-            let run = with_state(&house, &state, &["list"]).env("COLUMNS", &columns.to_string());
+            let run = with_state(&lab, &state, &["list"]).env("COLUMNS", &columns.to_string());
             let text = run.end().must_be(0).stdout;
             let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
             assert!(wide.is_empty(), "{columns} columns: {wide:?}");
@@ -111,45 +111,45 @@ fn no_line_of_a_list_with_progress_is_wider_than_the_terminal() {
 
 #[test]
 fn where_nothing_is_kept_the_list_is_as_ever_and_nothing_is_made() {
-    let house = house();
-    let usual = house.run(["list"]).end().must_be(0);
+    let lab = lab();
+    let usual = lab.run(["list"]).end().must_be(0);
     assert_eq!(usual.stderr, "", "no HOME at all");
-    let state = house.directory(Who::Me);
-    let end = with_state(&house, &state, &["list"]).end().must_be(0);
+    let state = lab.directory(Who::Me);
+    let end = with_state(&lab, &state, &["list"]).end().must_be(0);
     assert_eq!((end.stdout, end.stderr), (usual.stdout, String::new()));
     assert_eq!(fs::read_dir(state).unwrap().count(), 0);
 }
 
 #[test]
 fn a_lesson_keeps_nothing() {
-    let Some(house) = stage() else { return };
-    let state = house.directory(Who::PlainUser);
-    let lesson = with_state(&house, &state, &["lesson", "uts"]).env("HOME", state.to_str().unwrap());
+    let Some(lab) = stage() else { return };
+    let state = lab.directory(Who::PlainUser);
+    let lesson = with_state(&lab, &state, &["lesson", "uts"]).env("HOME", state.to_str().unwrap());
     lesson.by(Who::PlainUser).end().must_be(0);
     assert_eq!(fs::read_dir(state).unwrap().count(), 0);
 }
 
 #[test]
 fn reset_forgets_and_says_what_it_did() {
-    let house = house();
-    let usual = house.run(["list"]).end().stdout;
-    let (state, file) = state_with(&house, Who::Me, two_finished());
-    let end = with_state(&house, &state, &["reset"]).env("COLUMNS", "100").end().must_be(0);
+    let lab = lab();
+    let usual = lab.run(["list"]).end().stdout;
+    let (state, file) = state_with(&lab, Who::Me, two_finished());
+    let end = with_state(&lab, &state, &["reset"]).env("COLUMNS", "100").end().must_be(0);
     assert!(end.stdout.starts_with("Forgotten") && end.stderr.is_empty(), "{end:?}");
     assert!(!file.exists());
-    assert_eq!(with_state(&house, &state, &["list"]).end().must_be(0).stdout, usual);
-    for reset in [with_state(&house, &state, &["reset"]), house.run(["reset"])] {
+    assert_eq!(with_state(&lab, &state, &["list"]).end().must_be(0).stdout, usual);
+    for reset in [with_state(&lab, &state, &["reset"]), lab.run(["reset"])] {
         let again = reset.end().must_be(0);
         assert!(again.stdout.starts_with("Nothing is kept") && again.stderr.is_empty(), "{again:?}");
     }
-    let told = with_state(&house, &state, &["reset", "--format", "json"]).end().must_be(0).events();
+    let told = with_state(&lab, &state, &["reset", "--format", "json"]).end().must_be(0).events();
     assert_eq!(told[0]["forgotten"], false);
 }
 
 #[test]
 fn a_broken_file_is_told_and_reset_removes_it() {
-    let house = house();
-    let usual = house.run(["list"]).end().stdout;
+    let lab = lab();
+    let usual = lab.run(["list"]).end().stdout;
     let large = format!("{{\"version\": 1, \"lessons\": {{}}, \"more\": \"{}\"}}", "x".repeat(10_000_000));
     let texts: [(&[u8], &str); 6] = [
         (b"", "line 1"),
@@ -160,35 +160,35 @@ fn a_broken_file_is_told_and_reset_removes_it() {
         (large.as_bytes(), "larger than 64 KiB"),
     ];
     for (text, word) in texts {
-        let (state, file) = state_with(&house, Who::Me, text);
-        complains(with_state(&house, &state, &["list"]).end(), &usual, word);
+        let (state, file) = state_with(&lab, Who::Me, text);
+        complains(with_state(&lab, &state, &["list"]).end(), &usual, word);
         assert_eq!(fs::read(&file).unwrap(), text);
-        with_state(&house, &state, &["reset"]).end().must_be(0);
+        with_state(&lab, &state, &["reset"]).end().must_be(0);
         assert!(!file.exists());
     }
 }
 
 #[test]
 fn names_in_the_file_and_the_files_own_name_do_not_reach_the_terminal_as_they_are() {
-    let house = house();
+    let lab = lab();
     let text = json!({"version": 1, "\u{1b}[31m": 1, "lessons": {"\u{1b}[31mred": {"right": 1, "of": 1}}}).to_string();
-    let (state, file) = state_with(&house, Who::Me, text);
-    let end = with_state(&house, &state, &["list"]).end().must_be(0);
+    let (state, file) = state_with(&lab, Who::Me, text);
+    let end = with_state(&lab, &state, &["list"]).end().must_be(0);
     assert!(!end.stdout.contains('\u{1b}') && end.stderr.is_empty(), "{end:?}");
     let red = state.join("\u{1b}[31m\nred");
     fs::create_dir_all(red.join("nslearn")).unwrap();
     fs::write(red.join("nslearn/progress.json"), "broken").unwrap();
-    is_one_line(&with_state(&house, &red, &["list"]).end().must_be(0).stderr, "[31m");
-    let end = with_state(&house, &red, &["reset"]).end().must_be(0);
+    is_one_line(&with_state(&lab, &red, &["list"]).end().must_be(0).stderr, "[31m");
+    let end = with_state(&lab, &red, &["reset"]).end().must_be(0);
     assert!(!end.stdout.contains('\u{1b}'), "{end:?}");
     assert!(file.exists());
 }
 
 #[test]
 fn a_directory_a_link_or_a_pipe_in_the_files_place_is_told_and_stays() {
-    let house = house();
-    let usual = house.run(["list"]).end().stdout;
-    let (state, file) = state_with(&house, Who::Me, two_finished());
+    let lab = lab();
+    let usual = lab.run(["list"]).end().stdout;
+    let (state, file) = state_with(&lab, Who::Me, two_finished());
     let elsewhere = state.join("elsewhere");
     fs::rename(&file, &elsewhere).unwrap();
     let makers: [(&dyn Fn(), &str); 3] = [
@@ -198,8 +198,8 @@ fn a_directory_a_link_or_a_pipe_in_the_files_place_is_told_and_stays() {
     ];
     for (make, word) in makers {
         make();
-        complains(with_state(&house, &state, &["list"]).end(), &usual, word);
-        let reset = with_state(&house, &state, &["reset"]).end().must_be(1);
+        complains(with_state(&lab, &state, &["list"]).end(), &usual, word);
+        let reset = with_state(&lab, &state, &["reset"]).end().must_be(1);
         is_one_line(&reset.stderr, word);
         assert_eq!(reset.stdout, "");
         assert!(fs::symlink_metadata(&file).is_ok() && elsewhere.exists());
@@ -209,34 +209,30 @@ fn a_directory_a_link_or_a_pipe_in_the_files_place_is_told_and_stays() {
 
 #[test]
 fn a_file_of_another_user_is_told_and_stays() {
-    let house = house();
+    let lab = lab();
     if !geteuid().is_root() {
         eprintln!("SKIPPED: only root can give a file away");
         return;
     }
-    let usual = house.run(["list"]).end().stdout;
+    let usual = lab.run(["list"]).end().stdout;
     // Root in a plain user's state directory, and a plain user with a file of root's.
-    let (theirs, file) = state_with(&house, Who::PlainUser, two_finished());
-    complains(with_state(&house, &theirs, &["list"]).end(), &usual, "belongs to another user");
-    is_one_line(&with_state(&house, &theirs, &["reset"]).end().must_be(1).stderr, "belongs to another user");
+    let (theirs, file) = state_with(&lab, Who::PlainUser, two_finished());
+    complains(with_state(&lab, &theirs, &["list"]).end(), &usual, "belongs to another user");
+    is_one_line(&with_state(&lab, &theirs, &["reset"]).end().must_be(1).stderr, "belongs to another user");
     chown(&file, Some(0), Some(0)).unwrap();
     fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    complains(
-        with_state(&house, &theirs, &["list"]).by(Who::PlainUser).end(),
-        &usual,
-        "belongs to another user (uid 0)",
-    );
+    complains(with_state(&lab, &theirs, &["list"]).by(Who::PlainUser).end(), &usual, "belongs to another user (uid 0)");
     // The file is root's now, but the directory is not: root removes nothing there either.
-    is_one_line(&with_state(&house, &theirs, &["reset"]).end().must_be(1).stderr, "belongs to another user");
+    is_one_line(&with_state(&lab, &theirs, &["reset"]).end().must_be(1).stderr, "belongs to another user");
     assert!(file.exists());
 }
 
 #[test]
 fn a_file_that_cannot_be_read_or_removed_is_told() {
-    let house = house();
-    let usual = house.run(["list"]).end().stdout;
-    let (state, file) = state_with(&house, Who::PlainUser, two_finished());
-    let as_user = |command: &str| with_state(&house, &state, &[command]).by(Who::PlainUser).end();
+    let lab = lab();
+    let usual = lab.run(["list"]).end().stdout;
+    let (state, file) = state_with(&lab, Who::PlainUser, two_finished());
+    let as_user = |command: &str| with_state(&lab, &state, &[command]).by(Who::PlainUser).end();
     fs::set_permissions(&file, Permissions::from_mode(0o000)).unwrap();
     complains(as_user("list"), &usual, "EACCES");
     let directory = state.join("nslearn");
@@ -251,8 +247,8 @@ fn a_file_that_cannot_be_read_or_removed_is_told() {
 
 #[test]
 fn a_state_directory_that_is_none_is_told() {
-    let house = house();
-    let usual = house.run(["list"]).end().stdout;
-    complains(house.run(["list"]).env("XDG_STATE_HOME", "/dev/null").end(), &usual, "ENOTDIR");
-    is_one_line(&house.run(["reset"]).env("XDG_STATE_HOME", "/dev/null").end().must_be(1).stderr, "ENOTDIR");
+    let lab = lab();
+    let usual = lab.run(["list"]).end().stdout;
+    complains(lab.run(["list"]).env("XDG_STATE_HOME", "/dev/null").end(), &usual, "ENOTDIR");
+    is_one_line(&lab.run(["reset"]).env("XDG_STATE_HOME", "/dev/null").end().must_be(1).stderr, "ENOTDIR");
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use crate::consistency::snapshot_events;
-use crate::support::{House, house, of_kind, stage};
+use crate::support::{Lab, lab, of_kind, stage};
 
 /// What a line of 80 columns has room for, behind `      a) `.
 const ROOM: usize = 80 - 9;
@@ -26,7 +26,7 @@ fn file(id: &str) -> String {
 
 #[test]
 fn every_lesson_asks_three_or_four_questions() {
-    for id in house().ids() {
+    for id in lab().ids() {
         let asked = of_kind(&snapshot_events(&id), "asked").len();
         assert!((3..=4).contains(&asked), "{}: {asked} questions", file(&id));
     }
@@ -35,7 +35,7 @@ fn every_lesson_asks_three_or_four_questions() {
 #[test]
 fn a_question_has_an_id_that_no_other_one_has() {
     let mut known = BTreeSet::new();
-    for id in house().ids() {
+    for id in lab().ids() {
         for question in of_kind(&snapshot_events(&id), "asked") {
             let name = text(question, "id");
             let is_kebab =
@@ -48,7 +48,7 @@ fn a_question_has_an_id_that_no_other_one_has() {
 
 #[test]
 fn a_question_has_two_to_four_choices_that_differ_and_fit_on_a_line() {
-    for id in house().ids() {
+    for id in lab().ids() {
         for question in of_kind(&snapshot_events(&id), "asked") {
             let place = format!("{}, question {}", file(&id), text(question, "id"));
             let choices = choices(question);
@@ -63,7 +63,7 @@ fn a_question_has_two_to_four_choices_that_differ_and_fit_on_a_line() {
 
 #[test]
 fn a_question_stands_at_the_head_of_its_step() {
-    for id in house().ids() {
+    for id in lab().ids() {
         let events = snapshot_events(&id);
         for pair in events.windows(2).filter(|pair| pair[1]["event"] == "asked") {
             assert_eq!(pair[0]["event"], "step", "{}: ask {} before anything else", file(&id), text(&pair[1], "id"));
@@ -102,7 +102,7 @@ fn answered(id: &str, events: &[Value]) -> BTreeMap<String, u64> {
 
 #[test]
 fn every_question_is_answered_once_in_its_step_by_one_of_its_choices() {
-    for id in house().ids() {
+    for id in lab().ids() {
         let events = snapshot_events(&id);
         let asked = of_kind(&events, "asked");
         let asked: BTreeSet<String> = asked.iter().map(|question| text(question, "id").to_owned()).collect();
@@ -113,7 +113,7 @@ fn every_question_is_answered_once_in_its_step_by_one_of_its_choices() {
 
 #[test]
 fn the_right_answer_does_not_always_have_the_same_letter() {
-    for id in house().ids() {
+    for id in lab().ids() {
         let right: BTreeSet<u64> = answered(&id, &snapshot_events(&id)).into_values().collect();
         assert!(right.len() > 1, "{}: it is always number {right:?}", file(&id));
     }
@@ -121,7 +121,7 @@ fn the_right_answer_does_not_always_have_the_same_letter() {
 
 #[test]
 fn the_right_answer_is_not_always_the_longest_or_the_shortest() {
-    for id in house().ids() {
+    for id in lab().ids() {
         let events = snapshot_events(&id);
         let right = answered(&id, &events);
         let asked = of_kind(&events, "asked");
@@ -137,19 +137,19 @@ fn the_right_answer_is_not_always_the_longest_or_the_shortest() {
 }
 
 /// What a run shows with the questions, and what it shows without.
-fn both(house: &House, id: &str, format: &str) -> (String, String) {
+fn both(lab: &Lab, id: &str, format: &str) -> (String, String) {
     let told = |more: &[&str]| {
         let words = ["lesson", id, "--scrub", "--format", format];
-        house.run(words.iter().chain(more)).end().must_be(0).stdout
+        lab.run(words.iter().chain(more)).end().must_be(0).stdout
     };
     (told(&[]), told(&["--no-questions"]))
 }
 
 #[test]
 fn no_questions_leaves_out_the_questions_and_their_answers_and_nothing_else() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let (with, without) = both(&house, &id, "json");
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let (with, without) = both(&lab, &id, "json");
         let is_question =
             |line: &&str| [r#"{"event":"asked""#, r#"{"event":"answered""#].iter().any(|key| line.starts_with(key));
         let rest: Vec<&str> = with.lines().filter(|line| !is_question(line)).collect();
@@ -157,7 +157,7 @@ fn no_questions_leaves_out_the_questions_and_their_answers_and_nothing_else() {
         assert_eq!(without.lines().collect::<Vec<_>>(), rest, "lesson {id} as json");
         let events = snapshot_events(&id);
         for format in ["terminal", "plain", "markdown"] {
-            let (with, without) = both(&house, &id, format);
+            let (with, without) = both(&lab, &id, format);
             // As Markdown has it, and in one line, however it is filled.
             let words = |told: &str| told.replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ");
             let (with, without) = (words(&with), words(&without));

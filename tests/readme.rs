@@ -1,17 +1,16 @@
 //! The README shows what the program prints, and nothing else.
 
 use std::fs;
-use std::path::Path;
 
 use crate::anchored::without_anchors;
 use crate::consistency::snapshot;
+use crate::paths;
 
 const LESSON: &str = "uts";
 
 #[test]
 fn the_readmes_transcript_is_the_snapshot_of_its_lesson() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).expect("README.md");
+    let readme = fs::read_to_string(paths::tree().join("README.md")).expect("README.md");
     let snapshot = without_anchors(&snapshot(LESSON, "plain"));
     let (begin, end) = (format!("<!-- transcript: {LESSON} -->"), "<!-- /transcript -->");
     let shown = readme.split_once(&begin).and_then(|(_, rest)| rest.split_once(end)).map(|(shown, _)| shown);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::errors::{NO_UTS, as_root_of_nothing};
 use crate::moments::{Telling, wait_until_none_runs};
-use crate::support::{House, Run, Who, everybody, has_tool, house, stage};
+use crate::support::{Lab, Run, Who, everybody, has_tool, lab, stage};
 
 /// A film, read: its header, and what appears when (in seconds).
 struct Film {
@@ -46,13 +46,13 @@ impl Film {
     }
 }
 
-fn told(house: &House, args: &[&str]) -> String {
-    house.run(["lesson", "--scrub"].iter().chain(args)).end().must_be(0).stdout
+fn told(lab: &Lab, args: &[&str]) -> String {
+    lab.run(["lesson", "--scrub"].iter().chain(args)).end().must_be(0).stdout
 }
 
 /// A lesson that is recorded in a file.
-fn recorded(house: &House, args: &[&str], file: &Path) -> Run {
-    house.run(["lesson", "--scrub", "--record", file.to_str().unwrap()].iter().chain(args))
+fn recorded(lab: &Lab, args: &[&str], file: &Path) -> Run {
+    lab.run(["lesson", "--scrub", "--record", file.to_str().unwrap()].iter().chain(args))
 }
 
 fn names_in(directory: &Path) -> Vec<PathBuf> {
@@ -61,10 +61,10 @@ fn names_in(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_recording_has_the_words_of_the_plain_form() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let film = Film::read(&told(&house, &[&id, "--format", "asciicast"]));
-        assert_eq!(film.words(), told(&house, &[&id, "--format", "plain"]), "{id}");
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let film = Film::read(&told(&lab, &[&id, "--format", "asciicast"]));
+        assert_eq!(film.words(), told(&lab, &[&id, "--format", "plain"]), "{id}");
         let shown = film.shown();
         assert_eq!(shown.matches('\n').count(), shown.matches("\r\n").count(), "{id}: lines must end in CR LF");
     }
@@ -72,10 +72,10 @@ fn a_recording_has_the_words_of_the_plain_form() {
 
 #[test]
 fn its_times_are_those_of_a_reader_and_never_go_backwards() {
-    let Some(house) = stage() else { return };
-    for lesson in house.lessons() {
+    let Some(lab) = stage() else { return };
+    for lesson in lab.lessons() {
         let (id, minutes) = (lesson["id"].as_str().unwrap(), lesson["minutes"].as_f64().unwrap());
-        let film = Film::read(&told(&house, &[id, "--format", "asciicast"]));
+        let film = Film::read(&told(&lab, &[id, "--format", "asciicast"]));
         assert_eq!(film.frames[0].0, 0.0, "{id}: it begins at once");
         assert!(film.frames.iter().all(|(time, _)| time.is_finite()), "{id}");
         assert!(film.frames.is_sorted_by(|(one, _), (next, _)| one <= next), "{id}");
@@ -86,8 +86,8 @@ fn its_times_are_those_of_a_reader_and_never_go_backwards() {
 
 #[test]
 fn there_is_a_pause_before_a_step_and_after_a_claim() {
-    let Some(house) = stage() else { return };
-    let film = Film::read(&told(&house, &["uts", "--format", "asciicast"]));
+    let Some(lab) = stage() else { return };
+    let film = Film::read(&told(&lab, &["uts", "--format", "asciicast"]));
     let mut pauses = film.frames.windows(2).map(|pair| (pair[1].0 - pair[0].0, pair[1].1.as_str()));
     let steps: Vec<_> = pauses.clone().filter(|(_, next)| next.contains("/6") && next.contains("──")).collect();
     assert_eq!(steps.len(), 6);
@@ -100,24 +100,24 @@ fn there_is_a_pause_before_a_step_and_after_a_claim() {
 
 #[test]
 fn its_header_says_what_it_is_and_nothing_of_the_machine() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     let env = json!({"TERM": "xterm-256color", "SHELL": "/bin/sh"});
-    let one = Film::read(&told(&house, &["uts", "--format", "asciicast"])).header;
+    let one = Film::read(&told(&lab, &["uts", "--format", "asciicast"])).header;
     let title = "UTS namespaces · one machine, two names";
     assert_eq!(one, json!({"version": 2, "width": 80, "height": 24, "title": title, "env": env}));
-    let two = Film::read(&told(&house, &["uts", "pid", "--format", "asciicast"])).header;
+    let two = Film::read(&told(&lab, &["uts", "pid", "--format", "asciicast"])).header;
     assert_eq!(two["title"], "UTS namespaces · PID namespaces");
 }
 
 #[test]
 fn the_same_lesson_is_the_same_recording_wherever_it_is_shown() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let film = told(&house, &[&id, "--format", "asciicast"]);
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let film = told(&lab, &[&id, "--format", "asciicast"]);
         for &who in everybody() {
-            let file = house.directory(who).join("film.cast");
+            let file = lab.directory(who).join("film.cast");
             for format in ["terminal", "json", "svg", "asciicast"] {
-                let run = recorded(&house, &[&id, "--format", format], &file).by(who);
+                let run = recorded(&lab, &[&id, "--format", format], &file).by(who);
                 // Neither the terminal's size nor the locale, nor what is said of colours, is the player's.
                 let run = run.env("NO_COLOR", "1").env("COLUMNS", "60").env("LC_ALL", "C").env("SHELL", "/bin/fish");
                 run.end().must_be(0);
@@ -129,22 +129,22 @@ fn the_same_lesson_is_the_same_recording_wherever_it_is_shown() {
 
 #[test]
 fn the_lesson_is_shown_as_ever_while_it_is_recorded() {
-    let Some(house) = stage() else { return };
-    let file = house.directory(Who::Me).join("film.cast");
+    let Some(lab) = stage() else { return };
+    let file = lab.directory(Who::Me).join("film.cast");
     for format in ["terminal", "plain", "json", "markdown", "svg", "asciicast"] {
         let args = ["net", "--format", format];
-        let end = recorded(&house, &args, &file).end().must_be(0);
-        assert!(end.stdout == told(&house, &args) && end.stderr.is_empty(), "{format}: {}", end.stderr);
+        let end = recorded(&lab, &args, &file).end().must_be(0);
+        assert!(end.stdout == told(&lab, &args) && end.stderr.is_empty(), "{format}: {}", end.stderr);
     }
 }
 
 #[test]
 fn a_recording_has_colours_unless_they_are_refused() {
-    let Some(house) = stage() else { return };
-    let file = house.directory(Who::Me).join("film.cast");
+    let Some(lab) = stage() else { return };
+    let file = lab.directory(Who::Me).join("film.cast");
     for (color, expected) in [("auto", true), ("always", true), ("never", false)] {
         let args = ["uts", "--format", "asciicast", "--color", color];
-        let end = recorded(&house, &args, &file).env("NO_COLOR", "1").env("TERM", "dumb").end().must_be(0);
+        let end = recorded(&lab, &args, &file).env("NO_COLOR", "1").env("TERM", "dumb").end().must_be(0);
         for film in [end.stdout, fs::read_to_string(&file).unwrap()] {
             assert_eq!(Film::read(&film).has_colour(), expected, "--color {color}");
         }
@@ -153,9 +153,9 @@ fn a_recording_has_colours_unless_they_are_refused() {
 
 #[test]
 fn several_lessons_are_one_recording() {
-    let Some(house) = stage() else { return };
-    let file = house.directory(Who::Me).join("all.cast");
-    let plain = recorded(&house, &["--all", "--format", "plain"], &file).end().must_be(0).stdout;
+    let Some(lab) = stage() else { return };
+    let file = lab.directory(Who::Me).join("all.cast");
+    let plain = recorded(&lab, &["--all", "--format", "plain"], &file).end().must_be(0).stdout;
     let film = Film::read(&fs::read_to_string(&file).unwrap());
     assert_eq!(film.words(), plain);
     assert!(film.frames.is_sorted_by(|(one, _), (next, _)| one <= next));
@@ -163,20 +163,20 @@ fn several_lessons_are_one_recording() {
 
 #[test]
 fn one_step_alone_can_be_recorded() {
-    let Some(house) = stage() else { return };
-    let file = house.directory(Who::Me).join("step.cast");
-    let plain = recorded(&house, &["uts", "--step", "3", "--format", "plain"], &file).end().must_be(0).stdout;
+    let Some(lab) = stage() else { return };
+    let file = lab.directory(Who::Me).join("step.cast");
+    let plain = recorded(&lab, &["uts", "--step", "3", "--format", "plain"], &file).end().must_be(0).stdout;
     assert_eq!(Film::read(&fs::read_to_string(&file).unwrap()).words(), plain);
 }
 
 #[test]
 fn a_file_that_is_there_is_replaced_and_a_link_to_it_stays_one() {
-    let Some(house) = stage() else { return };
-    let directory = house.directory(Who::Me);
+    let Some(lab) = stage() else { return };
+    let directory = lab.directory(Who::Me);
     let (file, link) = (directory.join("film.cast"), directory.join("link.cast"));
     fs::write(&file, "an older one, and a much longer one: ".repeat(10_000)).unwrap();
     symlink("film.cast", &link).unwrap();
-    recorded(&house, &["uts"], &link).end().must_be(0);
+    recorded(&lab, &["uts"], &link).end().must_be(0);
     Film::read(&fs::read_to_string(&file).unwrap());
     assert!(link.is_symlink());
     assert_eq!(names_in(&directory).len(), 2, "nothing else is there");
@@ -184,20 +184,20 @@ fn a_file_that_is_there_is_replaced_and_a_link_to_it_stays_one() {
 
 #[test]
 fn the_umask_decides_who_may_read_a_recording() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for (umask, mode) in [("022", 0o644), ("077", 0o600)] {
-        let file = house.directory(Who::Me).join("film.cast");
+        let file = lab.directory(Who::Me).join("film.cast");
         let script = format!("umask {umask} && exec \"$0\" lesson uts --record {}", file.display());
-        house.shell(&script).end().must_be(0);
+        lab.shell(&script).end().must_be(0);
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, mode, "umask {umask}");
     }
 }
 
 #[test]
 fn a_file_that_cannot_be_written_is_told_before_the_lesson_begins() {
-    let house = house();
-    let directory = house.directory(Who::PlainUser);
-    let closed = house.directory(Who::PlainUser);
+    let lab = lab();
+    let directory = lab.directory(Who::PlainUser);
+    let closed = lab.directory(Who::PlainUser);
     fs::set_permissions(&closed, Permissions::from_mode(0o555)).unwrap();
     let file = directory.join("file");
     fs::write(&file, "").unwrap();
@@ -212,7 +212,7 @@ fn a_file_that_cannot_be_written_is_told_before_the_lesson_begins() {
         ("/dev/null".into(), "no plain file"),
     ];
     for (path, why) in cases {
-        let end = recorded(&house, &["uts"], &path).by(Who::PlainUser).end().must_be(1);
+        let end = recorded(&lab, &["uts"], &path).by(Who::PlainUser).end().must_be(1);
         assert_eq!(end.stdout, "", "{path:?}: the lesson has begun");
         for word in [why, "cannot record in", "what to do:"] {
             assert!(end.stderr.contains(word), "{path:?}: no '{word}' in {}", end.stderr);
@@ -224,66 +224,66 @@ fn a_file_that_cannot_be_written_is_told_before_the_lesson_begins() {
 
 #[test]
 fn a_dash_is_not_standard_output() {
-    let house = house();
-    let end = recorded(&house, &["uts"], Path::new("-")).end().must_be(2);
+    let lab = lab();
+    let end = recorded(&lab, &["uts"], Path::new("-")).end().must_be(2);
     assert_eq!(end.stdout, "");
     assert!(end.stderr.contains("--format asciicast"), "{}", end.stderr);
 }
 
 #[test]
 fn nothing_is_left_where_there_is_no_stage() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let directory = house.directory(Who::PlainUser);
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let directory = lab.directory(Who::PlainUser);
     let file = directory.join("film.cast");
     let arguments = format!("lesson uts --record {}", file.display());
-    let end = as_root_of_nothing(&house, &format!("{NO_UTS} {arguments}")).end().must_be(3);
+    let end = as_root_of_nothing(&lab, &format!("{NO_UTS} {arguments}")).end().must_be(3);
     assert!(end.stderr.contains("film.cast'") && end.stderr.contains("nothing was written"), "{}", end.stderr);
     assert!(names_in(&directory).is_empty());
-    let end = as_root_of_nothing(&house, &format!("{NO_UTS} lesson uts --format asciicast")).end().must_be(3);
+    let end = as_root_of_nothing(&lab, &format!("{NO_UTS} lesson uts --format asciicast")).end().must_be(3);
     assert_eq!(end.stdout, "", "not even a header");
 }
 
 #[test]
 fn nothing_is_left_where_the_lesson_is_not_shown_to_its_end() {
-    let Some(house) = stage() else { return };
-    let directory = house.directory(Who::Me);
+    let Some(lab) = stage() else { return };
+    let directory = lab.directory(Who::Me);
     let file = directory.join("film.cast");
     fs::write(&file, "an older one").unwrap();
-    let run = recorded(&house, &["uts", "--format", "json"], &file);
+    let run = recorded(&lab, &["uts", "--format", "json"], &file);
     // A reader that leaves. Not head(1): a pipe of the usual size holds the whole lesson, if that one is slow to leave.
     let Telling { mut child, events } = Telling::begin(&run);
     drop(events);
     child.wait().unwrap();
     let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
-    recorded(&house, &["uts"], &file).stdout(full).end().must_be(1);
-    let mut telling = Telling::begin(&recorded(&house, &["uts", "--format", "json"], &file));
+    recorded(&lab, &["uts"], &file).stdout(full).end().must_be(1);
+    let mut telling = Telling::begin(&recorded(&lab, &["uts", "--format", "json"], &file));
     telling.read(20);
     telling.child.kill().unwrap();
     telling.child.wait().unwrap();
-    wait_until_none_runs(&house.program());
+    wait_until_none_runs(&lab.program());
     assert_eq!(names_in(&directory), std::slice::from_ref(&file));
     assert_eq!(fs::read_to_string(file).unwrap(), "an older one");
 }
 
 /// A player, with a home of its own: it writes its settings there.
-fn player(house: &House, program: &str, args: &[&str]) -> Run {
-    let home = house.directory(Who::Me);
-    house.run([""]).instead(program, args).env("HOME", home.to_str().unwrap())
+fn player(lab: &Lab, program: &str, args: &[&str]) -> Run {
+    let home = lab.directory(Who::Me);
+    lab.run([""]).instead(program, args).env("HOME", home.to_str().unwrap())
 }
 
 #[test]
 fn asciinema_plays_a_recording_through() {
-    let Some(house) = stage().filter(|_| has_tool("asciinema") && has_tool("script")) else { return };
-    for id in house.ids() {
-        let file = house.directory(Who::Me).join("film.cast");
-        recorded(&house, &[&id], &file).end().must_be(0);
+    let Some(lab) = stage().filter(|_| has_tool("asciinema") && has_tool("script")) else { return };
+    for id in lab.ids() {
+        let file = lab.directory(Who::Me).join("film.cast");
+        recorded(&lab, &[&id], &file).end().must_be(0);
         let path = file.to_str().unwrap();
         let shown = Film::read(&fs::read_to_string(&file).unwrap()).shown();
-        let played = player(&house, "asciinema", &["play", "--speed", "1000000", path]).end().must_be(0);
+        let played = player(&lab, "asciinema", &["play", "--speed", "1000000", path]).end().must_be(0);
         assert_eq!(played.stdout.replace("\r\n", "\n"), shown.replace("\r\n", "\n"), "{id}, played");
         // `cat` makes the terminal a raw one, and so needs one.
         let typed = format!("asciinema cat {path}");
-        let printed = player(&house, "script", &["-qec", &typed, "/dev/null"]).end().must_be(0);
+        let printed = player(&lab, "script", &["-qec", &typed, "/dev/null"]).end().must_be(0);
         assert_eq!(printed.stdout, shown, "{id}, printed");
     }
 }

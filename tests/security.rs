@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use nix::unistd::geteuid;
 
 use crate::moments::{processes_of, wait_until_none_runs};
-use crate::support::{House, Run, Who, everybody, has_tool, house, stage};
+use crate::support::{Lab, Run, Who, everybody, has_tool, lab, stage};
 
 /// A lesson that stands still at the end of a step, with a shell on the stage, until it is told to go.
 struct Standing(Child);
@@ -44,24 +44,23 @@ fn fds_of(pid: i32) -> Vec<PathBuf> {
 
 #[test]
 fn what_the_program_has_inherited_does_not_come_on_the_stage() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let private = house.directory(who);
+        let private = lab.directory(who);
         let files = ["read", "written", "high"].map(|name| private.join(name));
         fs::write(&files[0], "private").unwrap();
         // As a shell, an editor or a login leaves them open: below ten, dash(1) knows no others.
         let with_fds = |words: &str| {
             let [read, written, high] = files.each_ref().map(|file| file.display());
-            house.shell(&format!("exec 7<{read} 8>{written} 9>>{high}; exec \"$0\" {words}")).by(who)
+            lab.shell(&format!("exec 7<{read} 8>{written} 9>>{high}; exec \"$0\" {words}")).by(who)
         };
-        for lesson in house.lessons() {
+        for lesson in lab.lessons() {
             for step in 1..=lesson["steps"].as_u64().unwrap() {
                 let id = lesson["id"].as_str().unwrap();
                 let standing = Standing::at(&with_fds(&words(id, step)));
                 let program = i32::try_from(standing.0.id()).unwrap();
                 assert!(fds_of(program).contains(&files[0]), "the program itself has not inherited anything");
-                let stage: Vec<i32> =
-                    processes_of(&house.program()).into_iter().filter(|pid| *pid != program).collect();
+                let stage: Vec<i32> = processes_of(&lab.program()).into_iter().filter(|pid| *pid != program).collect();
                 assert!(!stage.is_empty());
                 for pid in stage {
                     let leaked = fds_of(pid).into_iter().find(|fd| fd.starts_with(&private));
@@ -71,7 +70,7 @@ fn what_the_program_has_inherited_does_not_come_on_the_stage() {
         }
         let listed = with_fds("shell -c 'ls -l /proc/self/fd'").end().must_be(0).stdout;
         assert!(!listed.contains(private.to_str().unwrap()) && listed.lines().count() == 5, "{who:?}: {listed}");
-        wait_until_none_runs(&house.program());
+        wait_until_none_runs(&lab.program());
     }
 }
 
@@ -97,64 +96,64 @@ fn sockets_on_the_machine(pids: &[i32]) -> Vec<String> {
 
 #[test]
 fn a_server_on_the_stage_is_reachable_from_nowhere_else() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     let knock = || TcpStream::connect(("127.0.0.1", 80)).map(drop).map_err(|why| why.kind());
     let before = knock();
     for &who in everybody() {
         for (lesson, steps) in [("shared-net", 5), ("net", 8), ("pid", 8)] {
             for step in 1..=steps {
-                let _standing = Standing::at(&house.shell(&format!("exec \"$0\" {}", words(lesson, step))).by(who));
-                let processes = processes_of(&house.program());
+                let _standing = Standing::at(&lab.shell(&format!("exec \"$0\" {}", words(lesson, step))).by(who));
+                let processes = processes_of(&lab.program());
                 assert_eq!(knock(), before, "{lesson} step {step}: port 80 of the machine");
                 assert_eq!(sockets_on_the_machine(&processes), [""; 0], "{lesson} step {step} as {who:?}");
             }
         }
     }
-    wait_until_none_runs(&house.program());
+    wait_until_none_runs(&lab.program());
 }
 
 /// Tries something on a stage as each user, which must come to nothing: what it says.
 #[track_caller]
-fn comes_to_nothing(house: &House, script: &str) {
+fn comes_to_nothing(lab: &Lab, script: &str) {
     for &who in everybody() {
-        let end = house.run(["shell", "-c", script]).by(who).end();
+        let end = lab.run(["shell", "-c", script]).by(who).end();
         assert_eq!(end.stdout, "", "as {who:?}: {script}\n{}", end.stderr);
     }
 }
 
 #[test]
 fn the_stages_root_reads_nothing_that_is_the_machines_roots_alone() {
-    let Some(house) = stage() else { return };
-    comes_to_nothing(&house, "cat /etc/shadow /etc/gshadow 2>/dev/null; ls /root/.ssh 2>/dev/null; true");
+    let Some(lab) = stage() else { return };
+    comes_to_nothing(&lab, "cat /etc/shadow /etc/gshadow 2>/dev/null; ls /root/.ssh 2>/dev/null; true");
 }
 
 #[test]
 fn the_stages_root_makes_no_cgroup() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     let make = "find /sys/fs/cgroup -maxdepth 3 -type d 2>/dev/null | while read d; do \
                 mkdir \"$d/nslearn-was-here\" 2>/dev/null && echo \"$d\"; done; true";
-    comes_to_nothing(&house, make);
+    comes_to_nothing(&lab, make);
     // Whoever is root of the mounts may also have them written to again; then the files' owners are what counts.
     let again = format!(
         "for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,rw \"$d\" 2>/dev/null; done; {make}"
     );
     if geteuid().is_root() {
-        let end = house.run(["shell", "-c", &again]).end();
+        let end = lab.run(["shell", "-c", &again]).end();
         assert_eq!(end.stdout, "", "{}", end.stderr);
     }
 }
 
 #[test]
 fn the_stages_root_makes_and_opens_no_device() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     comes_to_nothing(
-        &house,
+        &lab,
         "for d in 'c 1 1' 'c 1 3' 'b 254 0' 'b 8 0'; do mknod /tmp/node $d 2>/dev/null && echo \"$d\"; done; \
          for d in mem port kmem nvram; do [ -e /dev/$d ] && head -c 1 /dev/$d 2>/dev/null; done; \
          (echo nslearn was here > /dev/kmsg) 2>/dev/null && echo /dev/kmsg; true",
     );
     comes_to_nothing(
-        &house,
+        &lab,
         "find /dev -type b 2>/dev/null | while read d; do \
          head -c 1 \"$d\" > /dev/null 2>&1 && echo \"$d\"; (: >> \"$d\") 2>/dev/null && echo \"$d\"; done; true",
     );
@@ -162,14 +161,14 @@ fn the_stages_root_makes_and_opens_no_device() {
 
 #[test]
 fn the_stages_root_loads_no_module() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     if !has_tool("perl") || !cfg!(target_arch = "x86_64") {
         return;
     }
     // init_module(2) and finit_module(2) with nothing to load: whoever may load would hear of that, and not
     // EPERM; ENOSYS is a kernel that has no modules.
     comes_to_nothing(
-        &house,
+        &lab,
         "perl -e 'open F, q(</dev/null); for ([175, 0, 0, q()], [313, fileno F, q(), 0]) { \
          $r = syscall($_->[0], $_->[1], $_->[2], $_->[3]); print qq($_->[0]: $r, $!\\n) if $r != -1 || $! != 1 && $! != 38 }'",
     );
@@ -177,7 +176,7 @@ fn the_stages_root_loads_no_module() {
 
 #[test]
 fn of_the_kernels_settings_the_stages_root_has_only_those_of_its_namespaces() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     // What belongs to an IPC or a PID namespace: ipc_namespaces(7), pid_namespaces(7).
     const OF_A_NAMESPACE: [&str; 16] = [
         "auto_msgmni",
@@ -200,7 +199,7 @@ fn of_the_kernels_settings_the_stages_root_has_only_those_of_its_namespaces() {
     for &who in everybody() {
         let script = "find /proc/sys/kernel /proc/sys/vm /proc/sys/fs/binfmt_misc /proc/sysrq-trigger -type f \
                       2>/dev/null | while read f; do (: >> $f) 2>/dev/null && echo ${f#/proc/sys/kernel/}; done; true";
-        let open = house.run(["shell", "-c", script]).by(who).end().must_be(0).stdout;
+        let open = lab.run(["shell", "-c", script]).by(who).end().must_be(0).stdout;
         let others: Vec<&str> = open.lines().filter(|name| !OF_A_NAMESPACE.contains(name)).collect();
         assert_eq!(others, [""; 0], "as {who:?}");
     }
@@ -208,9 +207,9 @@ fn of_the_kernels_settings_the_stages_root_has_only_those_of_its_namespaces() {
 
 #[test]
 fn every_mount_of_the_machines_is_read_only_on_the_stage() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let mounts = house.run(["shell", "-c", "cat /proc/self/mountinfo"]).by(who).end().must_be(0).stdout;
+        let mounts = lab.run(["shell", "-c", "cat /proc/self/mountinfo"]).by(who).end().must_be(0).stdout;
         let fields = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
         // The stage's own: two tmpfs, and a proc of its PID namespace over the machine's.
         let own = |line: &&str| line.contains(" nslearn-stage ") || line.contains(" /proc rw,nosuid,nodev,noexec");
@@ -225,8 +224,8 @@ const OBEYED: &str = "x\u{1b}[31m\u{1b}]0;title\u{7}\u{9b}2J\u{7f}\r\u{8}\u{202e
 
 #[test]
 fn what_somebody_else_has_named_reaches_the_terminal_written_out() {
-    let house = house();
-    let directory = house.directory(Who::Me);
+    let lab = lab();
+    let directory = lab.directory(Who::Me);
     let nowhere = directory.join(OBEYED).join("film.cast");
     let nowhere = nowhere.to_str().unwrap();
     let runs: Vec<Vec<&str>> = vec![
@@ -247,7 +246,7 @@ fn what_somebody_else_has_named_reaches_the_terminal_written_out() {
     let state = directory.join(OBEYED);
     fs::write(&state, "").unwrap();
     for words in runs {
-        let end = house.run(&words).env("XDG_STATE_HOME", state.to_str().unwrap()).end();
+        let end = lab.run(&words).env("XDG_STATE_HOME", state.to_str().unwrap()).end();
         for said in [&end.stdout, &end.stderr] {
             let obeyed = said
                 .chars()
@@ -269,11 +268,11 @@ fn status(pid: i32, field: &str) -> String {
 fn while_a_stage_stands_the_program_has_given_up_what_it_does_not_need() {
     /// CAP_DAC_OVERRIDE, CAP_SETGID, CAP_SETUID and CAP_SETFCAP: capabilities(7).
     const KEPT: u64 = 1 << 1 | 1 << 6 | 1 << 7 | 1 << 31;
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let standing = Standing::at(&house.run(["shell", "uts", "-c", "echo here; read word"]).by(who));
+        let standing = Standing::at(&lab.run(["shell", "uts", "-c", "echo here; read word"]).by(who));
         let program = i32::try_from(standing.0.id()).unwrap();
-        for pid in processes_of(&house.program()) {
+        for pid in processes_of(&lab.program()) {
             assert_eq!(status(pid, "NoNewPrivs"), "1", "process {pid}, as {who:?}");
         }
         let has = |field: &str| u64::from_str_radix(&status(program, field), 16).unwrap();
@@ -284,6 +283,6 @@ fn while_a_stage_stands_the_program_has_given_up_what_it_does_not_need() {
         // Who has no capabilities can take none out of what others may win; but no_new_privs lets nobody win any.
         assert!(!is_root || has("CapBnd") & !KEPT == 0, "CapBnd");
         drop(standing);
-        wait_until_none_runs(&house.program());
+        wait_until_none_runs(&lab.program());
     }
 }

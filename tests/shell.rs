@@ -3,17 +3,17 @@
 use std::fs;
 
 use crate::moments::{processes_of, wait_until_none_runs};
-use crate::support::{House, everybody, has_tool, house, stage};
+use crate::support::{Lab, everybody, has_tool, lab, stage};
 
-fn said(house: &House, command: &str) -> String {
-    house.run(["shell", "-c", command]).end().must_be(0).stdout
+fn said(lab: &Lab, command: &str) -> String {
+    lab.run(["shell", "-c", command]).end().must_be(0).stdout
 }
 
 #[test]
 fn a_shell_on_a_stage_is_on_another_machine() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let run = |command: &str| house.run(["shell", "-c", command]).by(who).end().must_be(0).stdout;
+        let run = |command: &str| lab.run(["shell", "-c", command]).by(who).end().must_be(0).stdout;
         assert_eq!(run("uname -n; id -u; echo $$"), "workshop\n0\n1001\n");
         for kind in ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"] {
             let here = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
@@ -26,32 +26,32 @@ fn a_shell_on_a_stage_is_on_another_machine() {
 
 #[test]
 fn nothing_on_the_machine_can_be_written_from_there() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
         let command =
             "for d in / /etc /usr /var /home /dev/shm; do touch $d/nslearn-was-here 2>/dev/null && echo $d; done; true";
-        assert_eq!(house.run(["shell", "-c", command]).by(who).end().must_be(0).stdout, "");
+        assert_eq!(lab.run(["shell", "-c", command]).by(who).end().must_be(0).stdout, "");
     }
-    assert_eq!(said(&house, "echo mine > /tmp/file && cat /tmp/file"), "mine\n");
+    assert_eq!(said(&lab, "echo mine > /tmp/file && cat /tmp/file"), "mine\n");
     assert!(!std::path::Path::new("/tmp/file").exists());
 }
 
 #[test]
 fn the_commands_exit_status_is_the_shells() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for (command, status) in [("true", 0), ("exit 7", 7), ("kill -TERM $$", 128 + 15), ("no-such-command", 127)] {
-        let end = house.run(["shell", "-c", command]).end();
+        let end = lab.run(["shell", "-c", command]).end();
         assert_eq!(end.code(), status, "{command}: {end:?}");
     }
 }
 
 #[test]
 fn what_a_shell_started_ends_with_it() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     // The background process holds the pipe: the test would wait for it.
-    assert_eq!(said(&house, "sleep 1000 & setsid sleep 1000 & echo done"), "done\n");
-    wait_until_none_runs(&house.program());
-    assert!(processes_of(&house.program()).is_empty());
+    assert_eq!(said(&lab, "sleep 1000 & setsid sleep 1000 & echo done"), "done\n");
+    wait_until_none_runs(&lab.program());
+    assert!(processes_of(&lab.program()).is_empty());
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn a_shell_reads_what_is_typed() {
     if !has_tool("script") {
         return;
     }
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     // On a terminal of its own, with the user's shell: it is interactive there, and ends as it is told.
     let typed = format!(
         "echo 'uname -n; tty; exit 5' | script -qec 'SHELL=/bin/bash {} shell' /dev/null",
-        house.program().display()
+        lab.program().display()
     );
-    let end = house.shell(&typed).end();
+    let end = lab.shell(&typed).end();
     assert_eq!(end.code(), 5, "{end:?}");
     assert!(end.stdout.contains("workshop"), "{end:?}");
     assert!(end.stdout.contains("/dev/pts/"), "it has a terminal: {end:?}");
@@ -74,13 +74,13 @@ fn a_shell_reads_what_is_typed() {
 
 #[test]
 fn a_machine_that_allows_no_stage_says_so_to_a_shell_too() {
-    let Some(house) = stage().filter(|_| has_tool("unshare")) else { return };
-    let end = crate::errors::as_root_of_nothing(&house, &format!("{} shell -c true", crate::errors::NO_UTS)).end();
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let end = crate::errors::as_root_of_nothing(&lab, &format!("{} shell -c true", crate::errors::NO_UTS)).end();
     let end = end.must_be(3);
     assert!(end.stderr.contains("what to do:"), "{}", end.stderr);
 }
 
 #[test]
 fn an_option_that_the_shell_does_not_have_is_wrong_usage() {
-    house().run(["shell", "--nonsense"]).end().must_be(2);
+    lab().run(["shell", "--nonsense"]).end().must_be(2);
 }

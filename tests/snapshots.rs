@@ -4,13 +4,13 @@ use insta::{Settings, assert_snapshot};
 use serde_json::{Value, json};
 
 use crate::anchored::{with_pictures_anchored, with_steps_anchored};
-use crate::support::{House, Run, Who, everybody, has_tool, of_kind, stage};
+use crate::support::{Lab, Run, Who, everybody, has_tool, of_kind, stage};
 
 /// How many runs in a row must tell the same.
 const RUNS: usize = 10;
 
-fn scrubbed(house: &House, id: &str, format: &str) -> Run {
-    house.run(["lesson", id, "--scrub", "--format", format])
+fn scrubbed(lab: &Lab, id: &str, format: &str) -> Run {
+    lab.run(["lesson", id, "--scrub", "--format", format])
 }
 
 /// What the lesson tells, if it went as it must: every claim held, none was skipped, nothing was left.
@@ -37,12 +37,12 @@ pub fn snapshot_settings() -> Settings {
 
 #[test]
 fn a_lesson_tells_what_its_snapshots_say() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         // With marks by which the book finds what belongs to a step: see `anchored`.
-        let plain = with_steps_anchored(&told(&scrubbed(&house, &id, "plain")));
-        let pictures = with_pictures_anchored(&id, &told(&scrubbed(&house, &id, "svg")));
-        let json = told(&scrubbed(&house, &id, "json"));
+        let plain = with_steps_anchored(&told(&scrubbed(&lab, &id, "plain")));
+        let pictures = with_pictures_anchored(&id, &told(&scrubbed(&lab, &id, "svg")));
+        let json = told(&scrubbed(&lab, &id, "json"));
         for (format, told) in [("plain", plain), ("svg", pictures), ("json", json)] {
             snapshot_settings().bind(|| assert_snapshot!(format!("{id}.{format}"), told));
         }
@@ -51,10 +51,10 @@ fn a_lesson_tells_what_its_snapshots_say() {
 
 #[test]
 fn every_claim_of_a_lesson_holds_and_nothing_is_skipped() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for &who in everybody() {
-            let events = scrubbed(&house, &id, "json").by(who).end().must_be(0).events();
+            let events = scrubbed(&lab, &id, "json").by(who).end().must_be(0).events();
             let [ended] = of_kind(&events, "ended")[..] else { panic!("lesson {id} does not end once") };
             let claims = of_kind(&events, "verified").len();
             let counts = json!([ended["held"], ended["failed"], ended["skipped"], ended["left_behind"]]);
@@ -66,11 +66,11 @@ fn every_claim_of_a_lesson_holds_and_nothing_is_skipped() {
 
 #[test]
 fn a_lesson_tells_root_and_a_plain_user_the_same() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for format in ["plain", "json"] {
-            let mine = told(&scrubbed(&house, &id, format));
-            let theirs = told(&scrubbed(&house, &id, format).by(Who::PlainUser));
+            let mine = told(&scrubbed(&lab, &id, format));
+            let theirs = told(&scrubbed(&lab, &id, format).by(Who::PlainUser));
             same(&mine, &theirs, &format!("lesson {id} to a plain user"));
         }
     }
@@ -78,12 +78,12 @@ fn a_lesson_tells_root_and_a_plain_user_the_same() {
 
 #[test]
 fn a_lesson_tells_the_same_in_ten_runs_in_a_row() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for format in ["plain", "json"] {
-            let first = told(&scrubbed(&house, &id, format));
+            let first = told(&scrubbed(&lab, &id, format));
             for run in 2..=RUNS {
-                same(&first, &told(&scrubbed(&house, &id, format)), &format!("run {run} of lesson {id}"));
+                same(&first, &told(&scrubbed(&lab, &id, format)), &format!("run {run} of lesson {id}"));
             }
         }
     }
@@ -91,10 +91,10 @@ fn a_lesson_tells_the_same_in_ten_runs_in_a_row() {
 
 #[test]
 fn a_plain_lesson_is_the_same_where_columns_says_200() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let usual = told(&scrubbed(&house, &id, "plain"));
-        let wide = told(&scrubbed(&house, &id, "plain").env("COLUMNS", "200"));
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let usual = told(&scrubbed(&lab, &id, "plain"));
+        let wide = told(&scrubbed(&lab, &id, "plain").env("COLUMNS", "200"));
         same(&usual, &wide, &format!("lesson {id} with COLUMNS=200"));
     }
 }
@@ -104,12 +104,12 @@ fn a_plain_lesson_is_the_same_on_a_terminal_of_200_columns() {
     if !has_tool("script") {
         return;
     }
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
-        let usual = told(&scrubbed(&house, &id, "plain"));
-        let program = house.program();
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
+        let usual = told(&scrubbed(&lab, &id, "plain"));
+        let program = lab.program();
         let typed = format!("stty cols 200; exec {} lesson {id} --scrub --format plain", program.display());
-        let wide = told(&house.run([""]).instead("script", &["-qec", &typed, "/dev/null"])).replace("\r\n", "\n");
+        let wide = told(&lab.run([""]).instead("script", &["-qec", &typed, "/dev/null"])).replace("\r\n", "\n");
         same(&usual, &wide, &format!("lesson {id} on a wide terminal"));
     }
 }

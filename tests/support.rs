@@ -7,19 +7,17 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use nix::unistd::geteuid;
 use serde_json::Value;
 use syscalls::Sysno;
 
+use crate::isolation;
 use crate::supervisor::{self, Call, Filter, Verdict};
 
 /// The id of a user who has nothing and may do nothing.
 pub const NOBODY: u32 = 65534;
-
-/// The directories of this test run's own under /tmp begin so.
-pub const DIRECTORY_PREFIX: &str = "nslearn-test-";
 
 /// As whom the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,59 +35,42 @@ pub fn everybody() -> &'static [Who] {
     if geteuid().is_root() { &[Who::Me, Who::PlainUser] } else { &[Who::PlainUser] }
 }
 
-/// A directory with a copy of the program in it that everybody may run: the one in `target` may be out of a plain
-/// user's reach, and the processes of this copy can be told from those of any other. It goes with the last test.
-struct Arena(PathBuf);
-
-impl Arena {
-    fn get() -> Arc<Arena> {
-        static LAST: Mutex<Weak<Arena>> = Mutex::new(Weak::new());
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(arena) = last.upgrade() {
-            return arena;
-        }
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("{DIRECTORY_PREFIX}{}-{number}", std::process::id()));
-        fs::create_dir(&path).expect("a directory of the tests' own");
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        let program = path.join("nslearn");
-        fs::copy(env!("CARGO_BIN_EXE_nslearn"), &program).expect("a copy of the program");
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-        let arena = Arc::new(Arena(path));
-        *last = Arc::downgrade(&arena);
-        arena
-    }
+/// The place of one test, or of a part of one: with a directory and a path of the program that are its own, so that the
+/// processes in it can be told from those of tests that run at the same time. The directory goes with it.
+pub struct Lab {
+    directory: PathBuf,
+    /// Whether others run at the same time.
+    _turn: Turn,
 }
 
-impl Drop for Arena {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// Tests run side by side, but for those that measure the machine.
+#[expect(dead_code, reason = "they are held, and not looked at")]
+enum Turn {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
 }
 
-/// The one place in which tests run the program: one test at a time, so that each can tell what is its own.
-pub struct House {
-    // In the order in which they go: the next test may begin when this one's files are accounted for.
-    arena: Arc<Arena>,
-    _alone: MutexGuard<'static, ()>,
-}
+static MACHINE: RwLock<()> = RwLock::new(());
 
-/// Waits until no other test runs the program.
-pub fn house() -> House {
-    static ONE: Mutex<()> = Mutex::new(());
-    // Before the wait: so the copy of the program passes from test to test.
-    let arena = Arena::get();
-    House { arena, _alone: ONE.lock().unwrap_or_else(PoisonError::into_inner) }
+/// A place to run the program in.
+pub fn lab() -> Lab {
+    Lab::new(Turn::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner)))
 }
 
 /// The same, where the machine has what lessons need; else `None`, loudly.
-pub fn stage() -> Option<House> {
-    let house = house();
+pub fn stage() -> Option<Lab> {
+    has_stages(lab())
+}
+
+/// The same, when no other test runs the program: for those that take the time, or count what is left of the machine.
+pub fn stage_alone() -> Option<Lab> {
+    has_stages(Lab::new(Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner))))
+}
+
+fn has_stages(lab: Lab) -> Option<Lab> {
     static RUNS: OnceLock<bool> = OnceLock::new();
-    let runs =
-        *RUNS.get_or_init(|| everybody().iter().all(|who| house.run(["doctor"]).by(*who).end().status.success()));
-    available(runs, "this machine does not let nslearn make its namespaces (see `nslearn doctor`)").then_some(house)
+    let runs = *RUNS.get_or_init(|| everybody().iter().all(|who| lab.run(["doctor"]).by(*who).end().status.success()));
+    available(runs, "this machine does not let nslearn make its namespaces (see `nslearn doctor`)").then_some(lab)
 }
 
 /// Whether a tool that a test needs is there; if not, says so loudly.
@@ -109,13 +90,24 @@ pub fn available(there: bool, lack: &str) -> bool {
 
 const SEARCHED: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-impl House {
+impl Lab {
+    fn new(turn: Turn) -> Lab {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
+        let lab = Lab { directory: isolation::directory().join(number), _turn: turn };
+        fs::create_dir(&lab.directory).expect("a directory of the test's own");
+        fs::set_permissions(&lab.directory, Permissions::from_mode(0o755)).unwrap();
+        // A link, and no copy: whoever writes to a program while another thread forks cannot start it.
+        fs::hard_link(isolation::directory().join("nslearn"), lab.program()).expect("a path of the program");
+        lab
+    }
+
     /// The program with these arguments, not yet started.
     pub fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Run {
         let mut words = vec![self.program().into_os_string()];
         words.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         let env = [("LANG", "C.UTF-8"), ("PATH", SEARCHED)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Run { words, who: Who::Me, env: env.into(), cwd: self.arena.0.clone(), stdout: Stdio::piped, filter: None }
+        Run { words, who: Who::Me, env: env.into(), cwd: self.directory.clone(), stdout: Stdio::piped, filter: None }
     }
 
     /// A shell script in which `"$0"` is the program.
@@ -128,23 +120,20 @@ impl House {
 
     /// Where the program that is tested lies.
     pub fn program(&self) -> PathBuf {
-        self.arena.0.join("nslearn")
+        self.directory.join("nslearn")
     }
 
     /// Another path of it, for what runs at the same time: the processes of each can be told from those of the others.
     pub fn link(&self, number: usize) -> PathBuf {
-        let link = self.arena.0.join(format!("nslearn-{number}"));
-        // Another test may have made it.
-        if !link.exists() {
-            fs::hard_link(self.program(), &link).unwrap();
-        }
+        let link = self.directory.join(format!("nslearn-{number}"));
+        fs::hard_link(self.program(), &link).unwrap();
         link
     }
 
-    /// A new directory that the user may write to; it goes with the last test.
+    /// A new directory that the user may write to.
     pub fn directory(&self, who: Who) -> PathBuf {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let path = self.arena.0.join(format!("directory{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let path = self.directory.join(format!("directory{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&path).unwrap();
         if who == Who::PlainUser && geteuid().is_root() {
             chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -160,6 +149,12 @@ impl House {
     /// The lessons' names.
     pub fn ids(&self) -> Vec<String> {
         self.lessons().iter().map(|lesson| lesson["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::support::{House, Run, has_tool};
+use crate::support::{Lab, Run, has_tool};
 
 /// How long a person would wait for something to appear.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -181,7 +181,7 @@ fn size(columns: u16, rows: u16) -> Winsize {
 
 /// The program on a terminal that is its own, as in a window that was opened for it. `None`, loudly, where there is no
 /// `setsid` that can do that.
-pub fn on_a_terminal(house: &House, args: &[&str]) -> Option<Run> {
-    let run = house.run(args).under(&["setsid", "--ctty", "--wait"]);
+pub fn on_a_terminal(lab: &Lab, args: &[&str]) -> Option<Run> {
+    let run = lab.run(args).under(&["setsid", "--ctty", "--wait"]);
     has_tool("setsid").then(|| run.env("TERM", "xterm-256color").env("SHELL", "/bin/sh"))
 }

@@ -9,8 +9,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::utsname::uname;
 use nix::unistd::{Pid, geteuid};
 
+use crate::isolation::DIRECTORY_PREFIX;
 use crate::moments::{Telling, processes_of, wait_until_none_runs};
-use crate::support::{DIRECTORY_PREFIX, House, NOBODY, Run, Who, everybody, stage};
+use crate::support::{Lab, NOBODY, Run, Who, everybody, stage};
 
 /// How often a change is looked into that another program may have made at the same moment.
 const LOOKS: usize = 5;
@@ -117,11 +118,11 @@ impl Change<'_> {
 
 /// Makes sure that something leaves the machine as it was. A change that may be another program's must show each time.
 #[track_caller]
-fn leaves_no_trace(house: &House, what: &str, act: impl Fn()) {
+fn leaves_no_trace(lab: &Lab, what: &str, act: impl Fn()) {
     for look in 1..=LOOKS {
-        let before = fingerprint(&house.program());
+        let before = fingerprint(&lab.program());
         act();
-        let after = fingerprint(&house.program());
+        let after = fingerprint(&lab.program());
         let changes = Change::between(&before, &after);
         if changes.is_empty() {
             return;
@@ -130,55 +131,48 @@ fn leaves_no_trace(house: &House, what: &str, act: impl Fn()) {
     }
 }
 
-fn json_lesson(house: &House, id: &str, who: Who) -> Run {
-    house.run(["lesson", id, "--format", "json"]).by(who)
+fn json_lesson(lab: &Lab, id: &str, who: Who) -> Run {
+    lab.run(["lesson", id, "--format", "json"]).by(who)
 }
 
 #[test]
 fn a_lesson_leaves_the_machine_as_it_was() {
-    let Some(house) = stage() else { return };
-    for id in house.ids() {
+    let Some(lab) = stage() else { return };
+    for id in lab.ids() {
         for &who in everybody() {
-            leaves_no_trace(&house, &format!("lesson {id} as {who:?}"), || {
-                let events = json_lesson(&house, &id, who).end().must_be(0).events();
+            leaves_no_trace(&lab, &format!("lesson {id} as {who:?}"), || {
+                let events = json_lesson(&lab, &id, who).end().must_be(0).events();
                 assert_eq!(events.last().unwrap()["left_behind"], serde_json::json!([]), "lesson {id} as {who:?}");
             });
         }
     }
 }
 
-/// Whether this process ignores a signal: `SigIgn` in proc(5). What it starts does so as well then.
-pub fn is_ignored(signal: Signal) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal as i32 - 1)) != 0
-}
-
 #[test]
 fn a_stage_that_stands_still_dies_with_the_program() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     for &who in everybody() {
-        let mut telling = Telling::begin(&json_lesson(&house, "net", who));
+        let mut telling = Telling::begin(&json_lesson(&lab, "net", who));
         telling.read(3);
         let program: i32 = telling.child.id().try_into().unwrap();
         // Stopped, it cannot notice by itself that nobody listens any more: only the kernel can end it.
-        for pid in processes_of(&house.program()).into_iter().filter(|pid| *pid != program) {
+        for pid in processes_of(&lab.program()).into_iter().filter(|pid| *pid != program) {
             kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
         }
         telling.child.kill().unwrap();
         telling.child.wait().unwrap();
-        wait_until_none_runs(&house.program());
+        wait_until_none_runs(&lab.program());
     }
 }
 
 #[test]
 fn a_stage_that_says_nothing_is_given_up() {
-    let Some(house) = stage() else { return };
+    let Some(lab) = stage() else { return };
     let who = *everybody().last().unwrap();
-    let mut telling = Telling::begin(&json_lesson(&house, "uts", who));
+    let mut telling = Telling::begin(&json_lesson(&lab, "uts", who));
     telling.read(3);
     let program: i32 = telling.child.id().try_into().unwrap();
-    for pid in processes_of(&house.program()).into_iter().filter(|pid| *pid != program) {
+    for pid in processes_of(&lab.program()).into_iter().filter(|pid| *pid != program) {
         kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
     }
     // What had been said before is still told; and then nothing for half a minute.
@@ -187,5 +181,5 @@ fn a_stage_that_says_nothing_is_given_up() {
     let said = String::from_utf8(end.stderr).unwrap();
     assert_eq!(end.status.code(), Some(1), "{said}");
     assert!(said.contains("it said nothing for 30 seconds") && said.contains("what to do:"), "{said}");
-    wait_until_none_runs(&house.program());
+    wait_until_none_runs(&lab.program());
 }

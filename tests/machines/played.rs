@@ -7,7 +7,7 @@ use syscalls::Sysno;
 use crate::errors::{JAIL, MOUNTED_JAIL, as_root_of_nothing};
 use crate::supervisor::filter::docker;
 use crate::supervisor::{Call, Verdict};
-use crate::support::{End, House, Run, Who};
+use crate::support::{End, Lab, Run, Who};
 
 /// A machine that does not allow everything, or that looks as if it did not.
 pub struct Machine {
@@ -52,17 +52,17 @@ impl Machine {
         !matches!(self.how, How::AsRoot(_)) || geteuid().is_root()
     }
 
-    pub fn run(&self, house: &House, args: &str) -> End {
+    pub fn run(&self, lab: &Lab, args: &str) -> End {
         let patient = |run: Run| run.under(&["timeout", "--kill-after=1", PATIENCE]);
         let end =
             match self.how {
-                How::Script(script) => patient(as_root_of_nothing(house, &format!("{script} {args}"))).end(),
-                How::AsRoot(script) => patient(house.shell(&format!("{script} {args}"))).end(),
-                How::AsPlainUser(script) => patient(house.shell(&format!("{script} {args}")).by(Who::PlainUser)).end(),
-                How::Docker => house.run(args.split(' ')).by(Who::PlainUser).behind(docker()).end(),
+                How::Script(script) => patient(as_root_of_nothing(lab, &format!("{script} {args}"))).end(),
+                How::AsRoot(script) => patient(lab.shell(&format!("{script} {args}"))).end(),
+                How::AsPlainUser(script) => patient(lab.shell(&format!("{script} {args}")).by(Who::PlainUser)).end(),
+                How::Docker => lab.run(args.split(' ')).by(Who::PlainUser).behind(docker()).end(),
                 How::Judge(watched, judge, script) => {
-                    let program = house.program();
-                    let run = as_root_of_nothing(house, &format!("{script} {args}"));
+                    let program = lab.program();
+                    let run = as_root_of_nothing(lab, &format!("{script} {args}"));
                     run.judged(watched, |call| {
                         if call.exe().as_ref() == Some(&program) { judge(call) } else { Verdict::Continue }
                     })
@@ -74,9 +74,9 @@ impl Machine {
 }
 
 /// The program as a plain user with this limit: prlimit(1).
-pub fn limited(house: &House, limit: &str, args: &str) -> End {
+pub fn limited(lab: &Lab, limit: &str, args: &str) -> End {
     let script = format!("exec prlimit {limit} \"$0\" {args}");
-    as_root_of_nothing(house, &script).under(&["timeout", "--kill-after=1", PATIENCE]).end()
+    as_root_of_nothing(lab, &script).under(&["timeout", "--kill-after=1", PATIENCE]).end()
 }
 
 const EXEC: &str = "exec \"$0\"";

@@ -12,13 +12,13 @@ use crate::support::{everybody, has_tool, of_kind, stage};
 
 #[test]
 fn the_judge_sees_the_calls_of_all_processes_with_their_arguments() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
         let mut names = Vec::new();
         let mut makers = BTreeMap::new();
-        let run = house.run(["lesson", "uts", "--format", "json"]).by(who);
+        let run = lab.run(["lesson", "uts", "--format", "json"]).by(who);
         let end = run.judged(&[Sysno::sethostname, Sysno::mount], |call| {
-            assert_eq!(call.exe(), Some(house.program()));
+            assert_eq!(call.exe(), Some(lab.program()));
             *makers.entry(call.pid).or_insert(0) += 1;
             if call.sysno == Sysno::sethostname {
                 let length = usize::try_from(call.args[1]).unwrap();
@@ -38,10 +38,10 @@ fn the_judge_sees_the_calls_of_all_processes_with_their_arguments() {
 
 #[test]
 fn what_the_judge_refuses_fails_so_and_is_not_done() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
         let mut count = 0;
-        let run = house.run(["lesson", "uts", "--format", "json"]).by(who);
+        let run = lab.run(["lesson", "uts", "--format", "json"]).by(who);
         let end = run.judged(&[Sysno::sethostname], |_| {
             count += 1;
             if count == 2 { Verdict::Refuse(Errno::EXDEV) } else { Verdict::Continue }
@@ -52,10 +52,10 @@ fn what_the_judge_refuses_fails_so_and_is_not_done() {
 
 #[test]
 fn the_judge_can_pretend_and_the_lesson_is_not_fooled() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
         let mut written = Vec::new();
-        let run = house.run(["lesson", "uts"]).by(who);
+        let run = lab.run(["lesson", "uts"]).by(who);
         let end = run.judged(&[Sysno::sethostname, Sysno::write], |call| {
             if call.sysno == Sysno::sethostname {
                 return Verdict::Return(0);
@@ -70,10 +70,10 @@ fn the_judge_can_pretend_and_the_lesson_is_not_fooled() {
 
 #[test]
 fn the_judge_can_change_what_the_kernel_is_asked() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
         let mut changed = 0;
-        let run = house.run(["lesson", "net", "--format", "json"]).by(who);
+        let run = lab.run(["lesson", "net", "--format", "json"]).by(who);
         let end = run.judged(&[Sysno::sendto], |call| {
             // A kind of interface that no kernel has: so this one says what one without veth does.
             changed += call.replace(call.args[1], usize::try_from(call.args[2]).unwrap(), b"veth\0", b"vath\0");
@@ -88,11 +88,11 @@ fn the_judge_can_change_what_the_kernel_is_asked() {
 
 #[test]
 fn a_program_that_starts_another_is_judged_with_it() {
-    let Some(house) = stage().filter(|_| can_play() && has_tool("unshare")) else { return };
+    let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare")) else { return };
     let mut seen = Vec::new();
-    let run = as_root_of_nothing(&house, "exec \"$0\" lesson uts");
+    let run = as_root_of_nothing(&lab, "exec \"$0\" lesson uts");
     let end = run.judged(&[Sysno::unshare, Sysno::clone3], |call| {
-        seen.push(call.exe().is_some_and(|exe| exe == house.program()));
+        seen.push(call.exe().is_some_and(|exe| exe == lab.program()));
         Verdict::Continue
     });
     assert_eq!(seen.first(), Some(&false), "unshare(1) itself");
@@ -102,17 +102,17 @@ fn a_program_that_starts_another_is_judged_with_it() {
 
 #[test]
 fn a_judged_program_that_does_not_start_is_told() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
-    let run = house.run(Vec::<&str>::new()).instead("/no/such/program", &[]);
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
+    let run = lab.run(Vec::<&str>::new()).instead("/no/such/program", &[]);
     let panic = std::panic::catch_unwind(|| run.judged(&[Sysno::mount], |_| Verdict::Continue));
     assert!(panic.is_err());
 }
 
 #[test]
 fn a_filter_refuses_by_number_and_by_argument() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
-        let uts = || house.run(["lesson", "uts"]).by(who);
+        let uts = || lab.run(["lesson", "uts"]).by(who);
         let end = uts().behind(Filter::allowing().refuse(&[Sysno::clone3], Errno::EUSERS)).end().must_be(3);
         assert!(end.stderr.contains("EUSERS"), "{end:?}");
         // The tenant's user namespace, which the lesson makes towards its end.
@@ -128,9 +128,9 @@ fn a_filter_refuses_by_number_and_by_argument() {
 
 #[test]
 fn a_filter_that_allows_nothing_else_refuses_the_rest() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
-        let list = || house.run(["list"]).by(who);
+        let list = || lab.run(["list"]).by(who);
         let all: Vec<Sysno> = Sysno::iter().collect();
         list().behind(Filter::refusing(Errno::EUSERS).allow(&all)).end().must_be(0);
         let most: Vec<Sysno> = Sysno::iter().filter(|call| *call != Sysno::write).collect();
@@ -141,9 +141,9 @@ fn a_filter_that_allows_nothing_else_refuses_the_rest() {
 
 #[test]
 fn behind_dockers_profile_there_is_no_stage() {
-    let Some(house) = stage().filter(|_| can_play()) else { return };
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
     for &who in everybody() {
-        let end = house.run(["lesson", "uts"]).by(who).behind(docker()).end().must_be(3);
+        let end = lab.run(["lesson", "uts"]).by(who).behind(docker()).end().must_be(3);
         assert_eq!(end.stdout, "");
         assert!(end.stderr.contains("ENOSYS") || end.stderr.contains("EPERM"), "{end:?}");
     }

@@ -13,6 +13,14 @@ use crate::lesson::{Lesson, Place};
 /// All lessons, in teaching order.
 pub const ALL: [&Lesson; 5] = [&chroot::LESSON, &pid::LESSON, &uts::LESSON, &net::LESSON, &shared_net::LESSON];
 
+/// Calls a macro with the module names of all lessons, in teaching order: a lesson's name, with `_` for `-`.
+#[macro_export]
+macro_rules! for_each_lesson {
+    ($callback:ident) => {
+        $callback! { chroot, pid, uts, net, shared_net }
+    };
+}
+
 /// The lesson of this name.
 pub fn find(name: &str) -> Option<&'static Lesson> {
     ALL.into_iter().find(|lesson| lesson.id == name)

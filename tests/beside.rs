@@ -45,19 +45,16 @@ fn from_100_columns_on_looks_at_the_same_thing_stand_beside_each_other() {
     }
 }
 
-#[test]
-fn each_column_is_headed_by_the_name_of_the_actor_who_looks() {
+pub fn heads_each_column_by_the_name_of_the_actor_who_looks(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let events = lab.run(["lesson", &id, "--format", "json"]).end().must_be(0).events();
-        let text = told(&lab, &id, &[], 100);
-        // Where everybody stands is told for pictures; but a step ends there.
-        for looks in events.chunk_by(|one, next| one["what"].is_string() && one["what"] == next["what"]) {
-            let actors: Vec<&str> = of_kind(looks, "saw").iter().map(|look| look["actor"].as_str().unwrap()).collect();
-            let different = actors.iter().collect::<BTreeSet<_>>().len() == actors.len();
-            if (2..=3).contains(&actors.len()) && different {
-                assert!(stand_on_one_line(&text, &actors), "{id}: {actors:?} head columns in\n{text}");
-            }
+    let events = lab.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
+    let text = told(&lab, id, &[], 100);
+    // Where everybody stands is told for pictures; but a step ends there.
+    for looks in events.chunk_by(|one, next| one["what"].is_string() && one["what"] == next["what"]) {
+        let actors: Vec<&str> = of_kind(looks, "saw").iter().map(|look| look["actor"].as_str().unwrap()).collect();
+        let different = actors.iter().collect::<BTreeSet<_>>().len() == actors.len();
+        if (2..=3).contains(&actors.len()) && different {
+            assert!(stand_on_one_line(&text, &actors), "{id}: {actors:?} head columns in\n{text}");
         }
     }
 }
@@ -70,43 +67,29 @@ fn what_one_actor_sees_twice_stands_below_each_other() {
     assert_eq!(looks.len(), 2, "{text}");
 }
 
-#[test]
-fn no_line_of_a_lesson_is_wider_than_the_terminal_around_the_width_where_columns_begin() {
+pub fn is_nowhere_wider_than_the_terminal_around_the_width_where_columns_begin(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        for columns in [40, 60, 80, 99, 100, 101, 120] {
-            let text = told(&lab, &id, &[], columns);
-            let wide: Vec<&str> = text.lines().filter(|line| line.width() > columns).collect();
-            assert!(wide.is_empty(), "{id} in {columns} columns:\n{}", wide.join("\n"));
-        }
+    for columns in [40, 60, 80, 99, 100, 101, 120] {
+        let text = told(&lab, id, &[], columns);
+        let wide: Vec<&str> = text.lines().filter(|line| line.width() > columns).collect();
+        assert!(wide.is_empty(), "{id} in {columns} columns:\n{}", wide.join("\n"));
     }
 }
 
-#[test]
-fn the_words_are_the_same_at_every_width() {
+pub fn has_the_same_words_at_every_width(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let usual = told(&lab, &id, &[], 80);
-        for columns in [99, 100, 101, 120] {
-            let other = told(&lab, &id, &[], columns);
-            let differ: Vec<_> =
-                words(&usual).symmetric_difference(&words(&other)).copied().map(str::to_owned).collect();
-            assert!(differ.is_empty(), "{id}: words of 80 or of {columns} columns alone: {differ:?}");
-            assert_eq!(
-                other.matches("(nothing)").count(),
-                usual.matches("(nothing)").count(),
-                "{id}, {columns} columns"
-            );
-        }
+    let usual = told(&lab, id, &[], 80);
+    for columns in [99, 100, 101, 120] {
+        let other = told(&lab, id, &[], columns);
+        let differ: Vec<_> = words(&usual).symmetric_difference(&words(&other)).copied().map(str::to_owned).collect();
+        assert!(differ.is_empty(), "{id}: words of 80 or of {columns} columns alone: {differ:?}");
+        assert_eq!(other.matches("(nothing)").count(), usual.matches("(nothing)").count(), "{id}, {columns} columns");
     }
 }
 
-#[test]
-fn plain_text_is_told_one_after_the_other_however_wide_the_terminal_is() {
+pub fn is_told_one_after_the_other_in_plain_text_at_every_width(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let plain = told(&lab, &id, &["--format", "plain"], 80);
-        assert_eq!(plain, told(&lab, &id, &["--format", "plain"], 120), "{id}");
-        assert_eq!(plain, told(&lab, &id, &[], 80), "{id}: plain and a terminal of 80 columns");
-    }
+    let plain = told(&lab, id, &["--format", "plain"], 80);
+    assert_eq!(plain, told(&lab, id, &["--format", "plain"], 120), "{id}");
+    assert_eq!(plain, told(&lab, id, &[], 80), "{id}: plain and a terminal of 80 columns");
 }

@@ -75,23 +75,20 @@ fn steady(printed: &str) -> String {
     steady
 }
 
-#[test]
-fn every_command_by_hand_prints_what_its_snapshot_says() {
+pub fn has_commands_by_hand_that_print_what_their_snapshot_says(id: &str) {
     let Some(lab) = stage().filter(|_| has_tools()) else { return };
-    for lesson in lab.lessons() {
-        let (id, steps) = (lesson["id"].as_str().unwrap(), lesson["steps"].as_u64().unwrap());
-        let plain = snapshot(id, "plain");
-        let mut all = String::new();
-        for step in 1..=steps {
-            let name = format!("step-{step}");
-            let part = between(&plain, &name).unwrap_or_else(|| panic!("no {name} in {id}.plain.snap"));
-            let sessions: Vec<String> = commands(&part).iter().map(|command| session(&lab, command)).collect();
-            assert!(!sessions.is_empty(), "{name} of {id} has no command by hand");
-            let sessions = sessions.join("\n");
-            all += &anchored(&name, &sessions.lines().collect::<Vec<_>>());
-        }
-        snapshot_settings().bind(|| assert_snapshot!(format!("{id}.by-hand"), all));
+    let steps = lab.lesson(id)["steps"].as_u64().unwrap();
+    let plain = snapshot(id, "plain");
+    let mut all = String::new();
+    for step in 1..=steps {
+        let name = format!("step-{step}");
+        let part = between(&plain, &name).unwrap_or_else(|| panic!("no {name} in {id}.plain.snap"));
+        let sessions: Vec<String> = commands(&part).iter().map(|command| session(&lab, command)).collect();
+        assert!(!sessions.is_empty(), "{name} of {id} has no command by hand");
+        let sessions = sessions.join("\n");
+        all += &anchored(&name, &sessions.lines().collect::<Vec<_>>());
     }
+    snapshot_settings().bind(|| assert_snapshot!(format!("{id}.by-hand"), all));
 }
 
 #[test]

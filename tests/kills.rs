@@ -1,260 +1,71 @@
-//! Ended by force, at a hundred moments all through each lesson: the program by a signal, the stage's first process, and
-//! each actor. Two seconds later nothing is left, and the exit status and the message say what has happened.
+//! Ended by force, at moments all through each lesson: the program by a signal, the stage's first process, and each
+//! actor. Two seconds later nothing is left, and the exit status and the message say what has happened.
+//!
+//! A test run kills as often as ever, however many lessons there are: it draws the moments. Those of `at_every_moment` kill
+//! a hundred times in each lesson; `.ci/soak` runs them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Read;
-use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::Mutex;
+mod worker;
+
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
 
-use nix::fcntl::{FcntlArg, fcntl};
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::{Signal, kill};
-use nix::sys::time::TimeSpec;
-use nix::unistd::Pid;
-use rustix::process::{PidfdFlags, pidfd_open};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::isolation;
-use crate::moments::{ends_before, is_gone, parent_of, processes_of};
-use crate::support::{Lab, Who, everybody, of_kind, stage};
-use crate::untouched::{Change, fingerprint, quick_fingerprint};
+use self::worker::{Moment, Victim, Worker};
+use crate::chance::Chance;
+use crate::support::{Lab, everybody, stage};
 
-/// At how many moments of each lesson somebody is killed.
+/// Into how many moments a lesson is divided.
 const MOMENTS: u32 = 100;
 
-/// How soon after it everything is gone.
-const PROMISE: Duration = Duration::from_secs(2);
+/// How often a test kills, over all lessons, where the moments are drawn: a program or a stage, and actors.
+const KILLS: usize = 48;
+const KILLS_OF_ACTORS: usize = 120;
 
 /// How many lessons run at the same time.
 const WORKERS: usize = 2;
 
-/// After how many kills all that a lesson could change is looked at, and not the likeliest part alone.
-const THOROUGH: u32 = 20;
-
-/// Who is killed.
-#[derive(Debug, Clone, Copy)]
-enum Victim {
-    /// The program, by this signal.
-    Program(Signal),
-    /// The stage's first process.
-    First,
-    /// Of the other processes on the stage, in the order of their numbers, this one.
-    Actor(usize),
+/// Every moment of every lesson. Root and a plain user take turns.
+fn all(lessons: &[String]) -> Vec<Moment> {
+    let who = |number: u32| everybody()[number as usize % everybody().len()];
+    let of = |lesson: &String| {
+        let lesson = lesson.clone();
+        (0..MOMENTS).map(move |number| Moment { lesson: lesson.clone(), who: who(number), number })
+    };
+    lessons.iter().flat_map(of).collect()
 }
 
-/// One moment of one lesson.
-#[derive(Debug, Clone)]
-struct Moment {
-    lesson: String,
-    who: Who,
-    number: u32,
+/// So many moments: as many of each lesson as of any other, one from each part of its time, and one by each user in turn.
+fn drawn(count: usize, lessons: &[String]) -> Vec<Moment> {
+    let mut chance = Chance::new();
+    let mut lessons = lessons.to_vec();
+    chance.shuffle(&mut lessons);
+    let share = count.div_ceil(lessons.len());
+    let moment = |number: usize| {
+        let part = number / lessons.len();
+        let at = (part as f64 + chance.below(1000) as f64 / 1000.0) / share as f64;
+        Moment {
+            lesson: lessons[number % lessons.len()].clone(),
+            who: everybody()[part % everybody().len()],
+            number: (at * f64::from(MOMENTS)) as u32,
+        }
+    };
+    (0..count).map(moment).collect()
 }
 
-/// What came of a kill.
-struct End {
-    what: String,
-    status: ExitStatus,
-    events: Vec<Value>,
-    stderr: String,
-    /// The name that the killed process had, and its parent's.
-    names: [String; 2],
-    /// How many actors there were.
-    actors: usize,
-}
-
-/// A process that is ended where a test fails: it must not be there for the next one.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// One of those who kill: with a path of the program whose processes are its own.
-struct Worker<'a> {
-    lab: &'a Lab,
-    program: PathBuf,
-    /// How long each lesson takes.
-    took: BTreeMap<(String, bool), Duration>,
-    kills: u32,
-}
-
-impl<'a> Worker<'a> {
-    fn new(lab: &'a Lab, number: usize, lessons: &[String]) -> Worker<'a> {
-        let mut worker = Worker { lab, program: lab.link(number), took: BTreeMap::new(), kills: 0 };
-        for lesson in lessons {
-            for &who in everybody() {
-                let mut took: Vec<Duration> = (0..3).map(|_| worker.time(lesson, who)).collect();
-                took.sort();
-                worker.took.insert((lesson.clone(), who == Who::Me), took[1]);
-            }
-        }
-        worker
-    }
-
-    fn time(&self, lesson: &str, who: Who) -> Duration {
-        let start = Instant::now();
-        self.lab.run(["lesson", lesson, "--format", "json"]).of(&self.program).by(who).end().must_be(0);
-        start.elapsed()
-    }
-
-    /// Kills somebody at a moment; `None` where there is nobody of that kind then.
-    fn kill(&mut self, moment: &Moment, victim: Victim) -> Option<End> {
-        // Clocks are no good at this: the lesson may be over before its usual time.
-        const TRIES: usize = 50;
-        for _ in 0..TRIES {
-            match self.try_to_kill(moment, victim) {
-                Tried::Done(end) => return Some(end),
-                Tried::Nobody => return None,
-                Tried::Over => {
-                    let took = self.took.get_mut(&(moment.lesson.clone(), moment.who == Who::Me)).unwrap();
-                    *took = took.mul_f64(0.97);
-                }
-            }
-        }
-        panic!("{victim:?} at {moment:?} was never there to be killed");
-    }
-
-    fn try_to_kill(&mut self, moment: &Moment, victim: Victim) -> Tried {
-        // Of a try that came to nothing.
-        self.nothing_runs(&BTreeSet::new(), Instant::now() + PROMISE, &format!("before {victim:?} at {moment:?}"));
-        self.kills += 1;
-        let look =
-            |me: &Self| if me.kills.is_multiple_of(THOROUGH) { fingerprint(&me.program) } else { quick_fingerprint() };
-        let before = look(self);
-        let signal = if let Victim::Program(signal) = victim { signal } else { Signal::SIGKILL };
-        let run = self.lab.run(["lesson", &moment.lesson, "--format", "json"]).of(&self.program).by(moment.who);
-        let mut child = Running(run.command().stdout(Stdio::piped()).spawn().unwrap());
-        // Room for all that it says: it never waits for its reader.
-        fcntl(child.0.stdout.as_ref().unwrap(), FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
-        let program = i32::try_from(child.0.id()).unwrap();
-        if !self.wait_for(moment, &child) {
-            return Tried::Over;
-        }
-        let Some((first, actors)) = self.stage_of(program) else { return Tried::Over };
-        let namespaces = namespaces_of(first);
-        let found = match victim {
-            Victim::Program(_) => program,
-            Victim::First => first,
-            Victim::Actor(place) => match actors.get(place) {
-                None => return Tried::Nobody,
-                Some(actor) => *actor,
-            },
-        };
-        let names = [found, parent_of(found).unwrap_or_default()].map(name_of);
-        let what = format!("{signal} for {} (process {found}, {victim:?}) at {moment:?}", names[0]);
-        if is_gone(found) || kill(Pid::from_raw(found), signal).is_err() {
-            return Tried::Over;
-        }
-        let deadline = Instant::now() + PROMISE;
-        let status = end_of(&mut child, deadline, &what);
-        self.nothing_runs(&namespaces, deadline, &what);
-        let after = look(self);
-        let changes = Change::between(&before, &after);
-        assert!(!changes.iter().any(Change::is_nslearns), "{what}: the machine has changed: {changes:#?}");
-        let (stdout, stderr) = (text(child.0.stdout.take()), text(child.0.stderr.take()));
-        // Whoever is ended in the middle of a line has not said it.
-        let events = stdout.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let events = events.map(|line| serde_json::from_str(line).unwrap()).collect();
-        let end = End { what, status, events, stderr, names, actors: actors.len() };
-        // At its very end the program outruns the signal.
-        if matches!(victim, Victim::Program(_)) && end.status.code() == Some(0) {
-            Tried::Over
-        } else {
-            Tried::Done(end)
-        }
-    }
-
-    /// Waits until the moment has come; `false` if the program has ended before.
-    fn wait_for(&self, moment: &Moment, child: &Running) -> bool {
-        let took = self.took[&(moment.lesson.clone(), moment.who == Who::Me)];
-        let wait = took * moment.number / MOMENTS;
-        let pid = rustix::process::Pid::from_raw(i32::try_from(child.0.id()).unwrap()).unwrap();
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        ppoll(&mut [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)], Some(TimeSpec::from(wait)), None).unwrap() == 0
-    }
-
-    /// The first process of a program's stage, and the actors; waits until there is one. `None`: the program has ended.
-    fn stage_of(&self, program: i32) -> Option<(i32, Vec<i32>)> {
-        while !is_gone(program) {
-            let stage = processes_of(&self.program).into_iter().filter(|pid| *pid != program);
-            let (first, actors): (Vec<i32>, Vec<i32>) = stage.partition(|pid| parent_of(*pid) == Some(program));
-            if let [first, ..] = first[..] {
-                return Some((first, actors));
-            }
-            std::thread::yield_now();
-        }
-        None
-    }
-
-    /// Waits until no process of the program lives, and none at all lives in these namespaces.
-    #[track_caller]
-    fn nothing_runs(&self, namespaces: &BTreeSet<PathBuf>, deadline: Instant, what: &str) {
-        while let Some(pid) = processes_of(&self.program).into_iter().next().or_else(|| self.somebody_in(namespaces)) {
-            assert!(ends_before(pid, deadline), "{what}: process {pid}, {}, lives on after {PROMISE:?}", name_of(pid));
-        }
-    }
-
-    /// A process that lives in one of these namespaces, whatever it runs. The dead are not counted: how long those of a
-    /// program that was killed stay in the list is for the machine's init to say. Nor are those of other tests: the kernel
-    /// may have given the numbers of namespaces that are gone to their stages.
-    fn somebody_in(&self, namespaces: &BTreeSet<PathBuf>) -> Option<i32> {
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let mut processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        processes.find(|pid| {
-            let is_in =
-                ["mnt", "net", "user"].iter().any(|kind| namespaces.contains(&link(*pid, &format!("ns/{kind}"))));
-            is_in && !self.is_anothers(*pid) && !is_gone(*pid)
-        })
-    }
-
-    /// Whether a process, or one that it descends from, runs the program of another worker or of another test.
-    fn is_anothers(&self, pid: i32) -> bool {
-        let exe = link(pid, "exe");
-        if exe != self.program && exe.starts_with(isolation::directory()) {
-            return true;
-        }
-        parent_of(pid).is_some_and(|parent| parent > 1 && self.is_anothers(parent))
-    }
-}
-
-/// What one of a process's files in /proc leads to.
-fn link(pid: i32, file: &str) -> PathBuf {
-    fs::read_link(format!("/proc/{pid}/{file}")).unwrap_or_default()
-}
-
-enum Tried {
-    Done(End),
-    /// There is no such process at this moment.
-    Nobody,
-    /// The moment was too late.
-    Over,
-}
-
-/// Has all moments of all lessons killed at by two at once.
-fn at_every_moment(act: impl Fn(&mut Worker<'_>, &Moment) + Sync) {
+/// Has two at once kill at these moments.
+fn at(choose: impl FnOnce(&[String]) -> Vec<Moment>, act: impl Fn(&mut Worker<'_>, &Moment) + Sync) {
     let Some(lab) = stage() else { return };
     let lessons = lab.ids();
-    let moments = lessons.iter().flat_map(|lesson| {
-        // Root and a plain user take turns.
-        let who = |number: u32| everybody()[number as usize % everybody().len()];
-        (0..MOMENTS).map(move |number| Moment { lesson: lesson.clone(), who: who(number), number })
-    });
-    let moments = Mutex::new(moments);
+    let moments = Mutex::new(choose(&lessons).into_iter());
     std::thread::scope(|scope| {
         for number in 0..WORKERS {
             let (lab, lessons, moments, act) = (&lab, &lessons, &moments, &act);
             scope.spawn(move || {
                 let mut worker = Worker::new(lab, number, lessons);
-                let next = || moments.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                let next = || moments.lock().unwrap_or_else(PoisonError::into_inner).next();
                 while let Some(moment) = next() {
                     act(&mut worker, &moment);
                 }
@@ -263,102 +74,20 @@ fn at_every_moment(act: impl Fn(&mut Worker<'_>, &Moment) + Sync) {
     });
 }
 
-/// The program's end, which must come in time.
-#[track_caller]
-fn end_of(child: &mut Running, deadline: Instant, what: &str) -> ExitStatus {
-    assert!(
-        ends_before(i32::try_from(child.0.id()).unwrap(), deadline),
-        "{what}: the program goes on after {PROMISE:?}"
-    );
-    child.0.wait().unwrap()
-}
-
-fn name_of(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
-}
-
-/// The namespaces of a process, but for those of this one.
-fn namespaces_of(pid: i32) -> BTreeSet<PathBuf> {
-    let of = |process: &str| -> BTreeSet<PathBuf> {
-        let links = fs::read_dir(format!("/proc/{process}/ns")).into_iter().flatten().flatten();
-        links.filter_map(|link| fs::read_link(link.path()).ok()).collect()
-    };
-    &of(&pid.to_string()) - &of("self")
-}
-
-fn text(stream: Option<impl Read>) -> String {
-    let mut text = String::new();
-    stream.unwrap().read_to_string(&mut text).unwrap();
-    text
-}
-
-impl End {
-    #[track_caller]
-    fn must_be_by(&self, signal: Signal) {
-        assert_eq!(self.status.signal(), Some(signal as i32), "{}: it ended otherwise: {}", self.what, self.stderr);
-        assert!(self.stderr.is_empty(), "{}: it said {}", self.what, self.stderr);
-    }
-
-    /// Whether the lesson has gone on to its end, with all that it is to show.
-    #[track_caller]
-    fn is_whole(&self, facts: usize) -> bool {
-        let claims = of_kind(&self.events, "verified");
-        let wrong = claims.iter().find(|claim| claim["held"] != true);
-        assert_eq!(wrong, None, "{}: a claim was told that did not hold", self.what);
-        let skipped = of_kind(&self.events, "skipped");
-        assert_eq!(skipped.first(), None, "{}: a fact was skipped as if the machine could not show it", self.what);
-        if self.status.code() == Some(0) {
-            assert_eq!(claims.len(), facts, "{}: not all was told", self.what);
-        }
-        self.status.code() == Some(0)
-    }
-
-    #[track_caller]
-    fn must_say(&self, words: &[&str]) {
-        assert_eq!(self.status.code(), Some(1), "{}: {}", self.what, self.stderr);
-        for word in words {
-            let said = self.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(said.contains(word), "{}: it does not say '{word}':\n{}", self.what, self.stderr);
-        }
-    }
-}
-
 /// How many facts each lesson has.
-fn facts() -> BTreeMap<String, usize> {
-    let Some(lab) = stage() else { return BTreeMap::new() };
+fn facts(lab: &Lab) -> BTreeMap<String, usize> {
     let facts = |lesson: &Value| lesson["facts"].as_array().map_or(0, Vec::len);
     lab.lessons().iter().map(|lesson| (lesson["id"].as_str().unwrap().to_owned(), facts(lesson))).collect()
 }
 
 /// Ends the program itself, by a signal.
-fn nothing_is_left_after(signal: Signal) {
-    at_every_moment(|worker, moment| worker.kill(moment, Victim::Program(signal)).unwrap().must_be_by(signal));
+fn nothing_is_left_after(signal: Signal, choose: impl FnOnce(&[String]) -> Vec<Moment>) {
+    at(choose, |worker, moment| worker.kill(moment, Victim::Program(signal)).unwrap().must_be_by(signal));
 }
 
-#[test]
-fn nothing_is_left_of_a_program_that_is_killed() {
-    nothing_is_left_after(Signal::SIGKILL);
-}
-
-#[test]
-fn nothing_is_left_of_a_program_that_is_asked_to_end() {
-    nothing_is_left_after(Signal::SIGTERM);
-}
-
-#[test]
-fn nothing_is_left_of_a_program_that_is_interrupted() {
-    nothing_is_left_after(Signal::SIGINT);
-}
-
-#[test]
-fn nothing_is_left_of_a_program_whose_terminal_is_gone() {
-    nothing_is_left_after(Signal::SIGHUP);
-}
-
-#[test]
-fn a_stage_whose_first_process_is_killed_is_told_of() {
-    let facts = facts();
-    at_every_moment(|worker, moment| {
+fn a_lost_stage_is_told_of(choose: impl FnOnce(&[String]) -> Vec<Moment>) {
+    let Some(facts) = stage().map(|lab| facts(&lab)) else { return };
+    at(choose, |worker, moment| {
         let Some(end) = worker.kill(moment, Victim::First) else { return };
         // It may have told all there was to tell.
         if !end.is_whole(facts[&moment.lesson]) {
@@ -367,32 +96,112 @@ fn a_stage_whose_first_process_is_killed_is_told_of() {
     });
 }
 
-#[test]
-fn an_actor_that_is_killed_is_missed_by_name_or_not_at_all() {
-    let facts = facts();
-    let (killed, missed) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<(String, String), usize>::new()));
-    at_every_moment(|worker, moment| {
-        let (mut place, mut actors) = (0, 1);
-        while place < actors {
-            let Some(end) = worker.kill(moment, Victim::Actor(place)) else { break };
-            killed.fetch_add(1, Ordering::Relaxed);
-            (place, actors) = (place + 1, end.actors);
-            // The story may have no more use for it.
-            if end.is_whole(facts[&moment.lesson]) {
-                continue;
-            }
+/// Who was killed, and who of them was missed.
+#[derive(Default)]
+struct Actors {
+    killed: AtomicUsize,
+    missed: Mutex<BTreeMap<(String, String), usize>>,
+}
+
+impl Actors {
+    /// Kills an actor at a moment; how many there were, if there was this one.
+    fn kill(&self, worker: &mut Worker<'_>, moment: &Moment, place: usize, facts: usize) -> Option<usize> {
+        let end = worker.kill(moment, Victim::Actor(place))?;
+        self.killed.fetch_add(1, Ordering::Relaxed);
+        // The story may have no more use for it.
+        if !end.is_whole(facts) {
             let [name, parents] = &end.names;
             // Who was just forked has its parent's name for a moment still.
             let gone = if name == parents { "is gone".to_owned() } else { format!("{name} is gone") };
             end.must_say(&[&gone, "what to do:"]);
-            *missed.lock().unwrap().entry((moment.lesson.clone(), name.clone())).or_default() += 1;
+            *self.missed.lock().unwrap().entry((moment.lesson.clone(), name.clone())).or_default() += 1;
         }
-    });
-    // Each lesson has one without whom it cannot go on for most of its time.
-    let missed = missed.into_inner().unwrap();
-    eprintln!("of {killed:?} actors that were killed were missed: {missed:?}");
-    for lesson in facts.keys() {
-        let most = missed.iter().filter(|((of, _), _)| of == lesson).map(|(_, times)| *times).max();
-        assert!(most.unwrap_or_default() > MOMENTS as usize / 4, "lesson {lesson}: {missed:?}");
+        Some(end.actors)
+    }
+
+    /// Each lesson has one without whom it cannot go on, and who was killed so often.
+    fn must_be_missed(&self, lessons: impl IntoIterator<Item = String>, times: usize) {
+        let missed = self.missed.lock().unwrap();
+        eprintln!("of {:?} actors that were killed were missed: {missed:?}", self.killed);
+        for lesson in lessons {
+            let most = missed.iter().filter(|((of, _), _)| *of == lesson).map(|(_, times)| *times).max();
+            assert!(most.unwrap_or_default() >= times, "lesson {lesson}: {missed:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_program_that_is_killed() {
+    nothing_is_left_after(Signal::SIGKILL, |lessons| drawn(KILLS, lessons));
+}
+
+#[test]
+fn nothing_is_left_of_a_program_that_is_asked_to_end() {
+    nothing_is_left_after(Signal::SIGTERM, |lessons| drawn(KILLS, lessons));
+}
+
+#[test]
+fn nothing_is_left_of_a_program_that_is_interrupted() {
+    nothing_is_left_after(Signal::SIGINT, |lessons| drawn(KILLS, lessons));
+}
+
+#[test]
+fn nothing_is_left_of_a_program_whose_terminal_is_gone() {
+    nothing_is_left_after(Signal::SIGHUP, |lessons| drawn(KILLS, lessons));
+}
+
+#[test]
+fn a_stage_whose_first_process_is_killed_is_told_of() {
+    a_lost_stage_is_told_of(|lessons| drawn(KILLS, lessons));
+}
+
+/// Those who are killed take turns, in the order of their numbers.
+#[test]
+fn an_actor_that_is_killed_is_missed_by_name_or_not_at_all() {
+    let Some(facts) = stage().map(|lab| facts(&lab)) else { return };
+    let (actors, turn) = (Actors::default(), AtomicUsize::new(0));
+    at(
+        |lessons| drawn(KILLS_OF_ACTORS, lessons),
+        |worker, moment| {
+            let turn = turn.fetch_add(1, Ordering::Relaxed) / facts.len();
+            // Where there are fewer, it is the turn of one of those.
+            (0..=turn % 4).rev().find_map(|place| actors.kill(worker, moment, place, facts[&moment.lesson]));
+        },
+    );
+    actors.must_be_missed(facts.into_keys(), 1);
+}
+
+/// The whole grid.
+mod at_every_moment {
+    use super::*;
+
+    #[test]
+    #[ignore = "100 kills in each lesson"]
+    fn nothing_is_left_of_a_program_that_a_signal_ends() {
+        for signal in [Signal::SIGKILL, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+            nothing_is_left_after(signal, all);
+        }
+    }
+
+    #[test]
+    #[ignore = "100 kills in each lesson"]
+    fn a_stage_whose_first_process_is_killed_is_told_of() {
+        a_lost_stage_is_told_of(all);
+    }
+
+    #[test]
+    #[ignore = "100 kills in each lesson, of each actor"]
+    fn an_actor_that_is_killed_is_missed_by_name_or_not_at_all() {
+        let Some(facts) = stage().map(|lab| facts(&lab)) else { return };
+        let actors = Actors::default();
+        at(all, |worker, moment| {
+            let (mut place, mut count) = (0, 1);
+            while place < count {
+                let Some(there) = actors.kill(worker, moment, place, facts[&moment.lesson]) else { break };
+                (place, count) = (place + 1, there);
+            }
+        });
+        // For most of its time.
+        actors.must_be_missed(facts.into_keys(), MOMENTS as usize / 4 + 1);
     }
 }

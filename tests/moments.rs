@@ -48,6 +48,15 @@ pub fn processes_of(program: &Path) -> Vec<i32> {
     pids
 }
 
+/// Processes that a test started in a shell, by how long they are to sleep: a time that no other test run has.
+pub fn sleepers(time: &str) -> Vec<i32> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let line = format!("sleep\0{time}\0");
+    let sleeps = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|read| read == line.as_bytes());
+    pids.filter(sleeps).collect()
+}
+
 /// The number of a process's parent: the fourth field of `/proc/PID/stat`, and the second one after the name, which may
 /// hold anything.
 pub fn parent_of(pid: i32) -> Option<i32> {

@@ -19,119 +19,93 @@ fn place(id: &str, card: &Value) -> String {
     format!("lessons/notes/{}.rs, step {}", id.replace('-', "_"), card["number"])
 }
 
-#[test]
-fn every_step_has_notes_under_its_own_title() {
+pub fn has_notes_on_every_step_under_its_own_title(id: &str) {
     let lab = lab();
-    for id in lab.ids() {
-        let events = snapshot_events(&id);
-        let told: Vec<_> = of_kind(&events, "step")
-            .iter()
-            .map(|step| json!([id, step["number"], step["of"], step["title"]]))
-            .collect();
-        let noted: Vec<_> = cards(&lab, &id)
-            .iter()
-            .map(|card| json!([card["lesson"], card["number"], card["of"], card["title"]]))
-            .collect();
-        let file = format!("lessons/notes/{}.rs", id.replace('-', "_"));
-        assert_eq!(noted, told, "{file}: the steps that it has notes for (left), and those of the lesson (right)");
+    let events = snapshot_events(id);
+    let told: Vec<_> =
+        of_kind(&events, "step").iter().map(|step| json!([id, step["number"], step["of"], step["title"]])).collect();
+    let noted: Vec<_> =
+        cards(&lab, id).iter().map(|card| json!([card["lesson"], card["number"], card["of"], card["title"]])).collect();
+    let file = format!("lessons/notes/{}.rs", id.replace('-', "_"));
+    assert_eq!(noted, told, "{file}: the steps that it has notes for (left), and those of the lesson (right)");
+}
+
+pub fn has_notes_that_head_each_step_with_its_own_line(id: &str) {
+    let lab = lab();
+    let rules = |text: &str| text.lines().filter(|line| line.contains(" ── ")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(rules(&text(&lab, &["notes", id], 80)), rules(&snapshot(id, "plain")), "notes {id}");
+}
+
+pub fn has_minutes_of_all_steps_that_add_up_to_its_own(id: &str) {
+    let lab = lab();
+    let lesson = lab.lesson(id);
+    let cards = cards(&lab, id);
+    let minutes: Vec<u64> = cards.iter().map(|card| card["minutes"].as_u64().unwrap()).collect();
+    assert!(minutes.iter().all(|minutes| *minutes > 0), "notes {id}: {minutes:?}");
+    assert_eq!(Some(minutes.iter().sum()), lesson["minutes"].as_u64(), "notes {id}: {minutes:?}");
+    // As the teacher reads it: each step begins where the one before it ended.
+    let mut over = 0;
+    let text = text(&lab, &["notes", id], 80);
+    for (minutes, line) in minutes.iter().zip(text.lines().filter(|line| line.starts_with("  minutes: "))) {
+        let expected = format!("  minutes: {minutes}, from {over} to {} of {}", over + minutes, lesson["minutes"]);
+        assert_eq!(line, expected, "notes {id}");
+        over += minutes;
+    }
+    assert_eq!(Some(over), lesson["minutes"].as_u64(), "notes {id} tells the minutes of every step");
+}
+
+pub fn has_notes_that_make_a_point_and_ask_and_answer_a_question(id: &str) {
+    let lab = lab();
+    for card in cards(&lab, id) {
+        let place = place(id, &card);
+        let of = |key: &str| card[key].as_str().unwrap().to_owned();
+        assert!(of("point").ends_with('.'), "{place}: the point is no sentence");
+        let ask = of("ask");
+        let (question, answer) =
+            ask.split_once(" (").unwrap_or_else(|| panic!("{place}: no answer in brackets behind the question"));
+        assert!(question.ends_with('?'), "{place}: the question has no question mark");
+        assert!(answer.ends_with(".)"), "{place}: the answer in brackets is no sentence");
+        let misunderstanding = of("misunderstanding");
+        let quoted = misunderstanding.strip_prefix('"').and_then(|rest| rest.split_once(".\" "));
+        let (_, reply) = quoted.unwrap_or_else(|| panic!("{place}: the misunderstanding is not in quotes"));
+        assert!(reply.ends_with('.'), "{place}: no reply to the misunderstanding");
     }
 }
 
-#[test]
-fn notes_head_each_step_with_the_lessons_own_line() {
+pub fn has_notes_whose_text_has_all_that_the_json_has(id: &str) {
     let lab = lab();
-    for id in lab.ids() {
-        let rules =
-            |text: &str| text.lines().filter(|line| line.contains(" ── ")).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(rules(&text(&lab, &["notes", &id], 80)), rules(&snapshot(&id, "plain")), "notes {id}");
-    }
-}
-
-#[test]
-fn the_minutes_of_all_steps_add_up_to_the_lessons() {
-    let lab = lab();
-    for lesson in lab.lessons() {
-        let id = lesson["id"].as_str().unwrap();
-        let cards = cards(&lab, id);
-        let minutes: Vec<u64> = cards.iter().map(|card| card["minutes"].as_u64().unwrap()).collect();
-        assert!(minutes.iter().all(|minutes| *minutes > 0), "notes {id}: {minutes:?}");
-        assert_eq!(Some(minutes.iter().sum()), lesson["minutes"].as_u64(), "notes {id}: {minutes:?}");
-        // As the teacher reads it: each step begins where the one before it ended.
-        let mut over = 0;
-        let text = text(&lab, &["notes", id], 80);
-        for (minutes, line) in minutes.iter().zip(text.lines().filter(|line| line.starts_with("  minutes: "))) {
-            let expected = format!("  minutes: {minutes}, from {over} to {} of {}", over + minutes, lesson["minutes"]);
-            assert_eq!(line, expected, "notes {id}");
-            over += minutes;
-        }
-        assert_eq!(Some(over), lesson["minutes"].as_u64(), "notes {id} tells the minutes of every step");
-    }
-}
-
-#[test]
-fn every_note_makes_a_point_asks_a_question_and_answers_it() {
-    let lab = lab();
-    for id in lab.ids() {
-        for card in cards(&lab, &id) {
-            let place = place(&id, &card);
-            let of = |key: &str| card[key].as_str().unwrap().to_owned();
-            assert!(of("point").ends_with('.'), "{place}: the point is no sentence");
-            let ask = of("ask");
-            let (question, answer) =
-                ask.split_once(" (").unwrap_or_else(|| panic!("{place}: no answer in brackets behind the question"));
-            assert!(question.ends_with('?'), "{place}: the question has no question mark");
-            assert!(answer.ends_with(".)"), "{place}: the answer in brackets is no sentence");
-            let misunderstanding = of("misunderstanding");
-            let quoted = misunderstanding.strip_prefix('"').and_then(|rest| rest.split_once(".\" "));
-            let (_, reply) = quoted.unwrap_or_else(|| panic!("{place}: the misunderstanding is not in quotes"));
-            assert!(reply.ends_with('.'), "{place}: no reply to the misunderstanding");
+    let text = text(&lab, &["notes", id], 60);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for card in cards(&lab, id) {
+        let parts = [("point: ", "point"), ("ask: ", "ask"), ("usual misunderstanding: ", "misunderstanding")];
+        for (label, key) in parts {
+            let part = format!("{label}{}", card[key].as_str().unwrap());
+            assert!(words.contains(&part), "{}: the text lacks {part:?}:\n{text}", place(id, &card));
         }
     }
 }
 
-#[test]
-fn the_text_has_all_that_the_json_has() {
+pub fn has_the_same_notes_on_one_step_alone_as_among_all(id: &str) {
     let lab = lab();
-    for id in lab.ids() {
-        let text = text(&lab, &["notes", &id], 60);
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        for card in cards(&lab, &id) {
-            let parts = [("point: ", "point"), ("ask: ", "ask"), ("usual misunderstanding: ", "misunderstanding")];
-            for (label, key) in parts {
-                let part = format!("{label}{}", card[key].as_str().unwrap());
-                assert!(words.contains(&part), "{}: the text lacks {part:?}:\n{text}", place(&id, &card));
-            }
-        }
+    let (all, all_cards) = (text(&lab, &["notes", id], 80), cards(&lab, id));
+    let parts: Vec<&str> = all.trim_end().split("\n\n").collect();
+    assert_eq!(parts.len(), all_cards.len(), "notes {id}: a part for each step");
+    for (index, (part, card)) in parts.iter().zip(&all_cards).enumerate() {
+        let step = (index + 1).to_string();
+        assert_eq!(text(&lab, &["notes", id, "--step", &step], 80).trim_end(), *part);
+        let end = lab.run(["notes", id, "--step", &step, "--format", "json"]).end().must_be(0);
+        assert_eq!(end.events(), std::slice::from_ref(card));
     }
 }
 
-#[test]
-fn one_step_alone_has_the_notes_that_it_has_among_all() {
+pub fn has_notes_that_are_nowhere_wider_than_the_terminal(id: &str) {
     let lab = lab();
-    for id in lab.ids() {
-        let (all, all_cards) = (text(&lab, &["notes", &id], 80), cards(&lab, &id));
-        let parts: Vec<&str> = all.trim_end().split("\n\n").collect();
-        assert_eq!(parts.len(), all_cards.len(), "notes {id}: a part for each step");
-        for (index, (part, card)) in parts.iter().zip(&all_cards).enumerate() {
-            let step = (index + 1).to_string();
-            assert_eq!(text(&lab, &["notes", &id, "--step", &step], 80).trim_end(), *part);
-            let end = lab.run(["notes", &id, "--step", &step, "--format", "json"]).end().must_be(0);
-            assert_eq!(end.events(), std::slice::from_ref(card));
-        }
-    }
-}
-
-#[test]
-fn no_line_of_the_notes_is_wider_than_the_terminal() {
-    let lab = lab();
-    for id in lab.ids() {
-        for columns in [40, 60, 80, 100] {
-            let text = text(&lab, &["notes", &id], columns);
-            let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
-            assert!(wide.is_empty(), "notes {id} in {columns} columns:\n{}", wide.join("\n"));
-            let longest = text.lines().filter(|line| line.starts_with("  ")).map(UnicodeWidthStr::width).max();
-            assert!(longest > Some(columns - 8), "notes {id} do not fill {columns} columns: {longest:?}");
-        }
+    for columns in [40, 60, 80, 100] {
+        let text = text(&lab, &["notes", id], columns);
+        let wide: Vec<_> = text.lines().filter(|line| line.width() > columns).collect();
+        assert!(wide.is_empty(), "notes {id} in {columns} columns:\n{}", wide.join("\n"));
+        let longest = text.lines().filter(|line| line.starts_with("  ")).map(UnicodeWidthStr::width).max();
+        assert!(longest > Some(columns - 8), "notes {id} do not fill {columns} columns: {longest:?}");
     }
 }
 

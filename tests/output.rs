@@ -17,25 +17,19 @@ fn has_escapes(run: &Run) -> bool {
     run.end().must_be(0).stdout.contains('\u{1b}')
 }
 
-#[test]
-fn colour_is_there_when_it_is_asked_for() {
+pub fn has_colour_when_it_is_asked_for(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        assert!(has_escapes(&lesson(&lab, &id, &["--color", "always"])), "{id} --color always");
-        assert!(has_escapes(&lesson(&lab, &id, &[]).env("CLICOLOR_FORCE", "1")), "{id} with CLICOLOR_FORCE=1");
-    }
+    assert!(has_escapes(&lesson(&lab, id, &["--color", "always"])), "{id} --color always");
+    assert!(has_escapes(&lesson(&lab, id, &[]).env("CLICOLOR_FORCE", "1")), "{id} with CLICOLOR_FORCE=1");
 }
 
-#[test]
-fn there_is_no_escape_byte_where_colour_is_off() {
+pub fn has_no_escape_byte_where_colour_is_off(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        assert!(!has_escapes(&lesson(&lab, &id, &[])), "{id} in a pipe");
-        assert!(!has_escapes(&lesson(&lab, &id, &["--color", "never"]).env("CLICOLOR_FORCE", "1")), "{id}, never");
-        for format in ["plain", "json", "markdown"] {
-            let forced = lesson(&lab, &id, &["--format", format, "--color", "always"]).env("CLICOLOR_FORCE", "1");
-            assert!(!has_escapes(&forced), "{id} as {format}");
-        }
+    assert!(!has_escapes(&lesson(&lab, id, &[])), "{id} in a pipe");
+    assert!(!has_escapes(&lesson(&lab, id, &["--color", "never"]).env("CLICOLOR_FORCE", "1")), "{id}, never");
+    for format in ["plain", "json", "markdown"] {
+        let forced = lesson(&lab, id, &["--format", format, "--color", "always"]).env("CLICOLOR_FORCE", "1");
+        assert!(!has_escapes(&forced), "{id} as {format}");
     }
 }
 
@@ -53,16 +47,13 @@ fn a_terminal_has_colour_unless_it_was_told_otherwise() {
     }
 }
 
-#[test]
-fn no_line_is_wider_than_the_terminal() {
+pub fn is_nowhere_wider_than_the_terminal(id: &str) {
     let Some(lab) = stage() else { return };
     let mut wide = Vec::new();
-    for id in lab.ids() {
-        for columns in [40, 60, 80, 100] {
-            let text = lesson(&lab, &id, &[]).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
-            let lines = text.lines().filter(|line| line.width() > columns);
-            wide.extend(lines.map(|line| format!("{id}, {columns} columns, {}: {line}", line.width())));
-        }
+    for columns in [40, 60, 80, 100] {
+        let text = lesson(&lab, id, &[]).env("COLUMNS", &columns.to_string()).end().must_be(0).stdout;
+        let lines = text.lines().filter(|line| line.width() > columns);
+        wide.extend(lines.map(|line| format!("{id}, {columns} columns, {}: {line}", line.width())));
     }
     assert!(wide.is_empty(), "lines that are too wide:\n{}", wide.join("\n"));
 }
@@ -128,16 +119,13 @@ fn keeps_the_contract(event: &Map<String, Value>) {
     }
 }
 
-#[test]
-fn json_events_have_the_names_that_other_programs_rely_on() {
+pub fn has_json_events_with_the_names_that_other_programs_rely_on(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let events = lesson(&lab, &id, &["--format", "json"]).end().must_be(0).events();
-        events.iter().for_each(|event| keeps_the_contract(event.as_object().unwrap()));
-        assert_eq!(events[0]["event"], "lesson", "{id}");
-        assert_eq!(events[0]["id"], id.as_str());
-        assert_eq!(events.last().unwrap()["event"], "ended", "{id}");
-    }
+    let events = lesson(&lab, id, &["--format", "json"]).end().must_be(0).events();
+    events.iter().for_each(|event| keeps_the_contract(event.as_object().unwrap()));
+    assert_eq!(events[0]["event"], "lesson", "{id}");
+    assert_eq!(events[0]["id"], id);
+    assert_eq!(events.last().unwrap()["event"], "ended", "{id}");
 }
 
 #[test]

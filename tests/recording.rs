@@ -59,29 +59,24 @@ fn names_in(directory: &Path) -> Vec<PathBuf> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-#[test]
-fn a_recording_has_the_words_of_the_plain_form() {
+pub fn is_recorded_with_the_words_of_the_plain_form(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let film = Film::read(&told(&lab, &[&id, "--format", "asciicast"]));
-        assert_eq!(film.words(), told(&lab, &[&id, "--format", "plain"]), "{id}");
-        let shown = film.shown();
-        assert_eq!(shown.matches('\n').count(), shown.matches("\r\n").count(), "{id}: lines must end in CR LF");
-    }
+    let film = Film::read(&told(&lab, &[id, "--format", "asciicast"]));
+    assert_eq!(film.words(), told(&lab, &[id, "--format", "plain"]), "{id}");
+    let shown = film.shown();
+    assert_eq!(shown.matches('\n').count(), shown.matches("\r\n").count(), "{id}: lines must end in CR LF");
 }
 
-#[test]
-fn its_times_are_those_of_a_reader_and_never_go_backwards() {
+pub fn is_recorded_at_the_pace_of_a_reader_and_never_backwards(id: &str) {
     let Some(lab) = stage() else { return };
-    for lesson in lab.lessons() {
-        let (id, minutes) = (lesson["id"].as_str().unwrap(), lesson["minutes"].as_f64().unwrap());
-        let film = Film::read(&told(&lab, &[id, "--format", "asciicast"]));
-        assert_eq!(film.frames[0].0, 0.0, "{id}: it begins at once");
-        assert!(film.frames.iter().all(|(time, _)| time.is_finite()), "{id}");
-        assert!(film.frames.is_sorted_by(|(one, _), (next, _)| one <= next), "{id}");
-        let plays = film.frames.last().unwrap().0 / 60.0;
-        assert!((minutes / 4.0..minutes * 2.0 / 3.0).contains(&plays), "{id}, {minutes} minutes, plays for {plays}");
-    }
+    let lesson = lab.lesson(id);
+    let minutes = lesson["minutes"].as_f64().unwrap();
+    let film = Film::read(&told(&lab, &[id, "--format", "asciicast"]));
+    assert_eq!(film.frames[0].0, 0.0, "{id}: it begins at once");
+    assert!(film.frames.iter().all(|(time, _)| time.is_finite()), "{id}");
+    assert!(film.frames.is_sorted_by(|(one, _), (next, _)| one <= next), "{id}");
+    let plays = film.frames.last().unwrap().0 / 60.0;
+    assert!((minutes / 4.0..minutes * 2.0 / 3.0).contains(&plays), "{id}, {minutes} minutes, plays for {plays}");
 }
 
 #[test]
@@ -109,20 +104,17 @@ fn its_header_says_what_it_is_and_nothing_of_the_machine() {
     assert_eq!(two["title"], "UTS namespaces · PID namespaces");
 }
 
-#[test]
-fn the_same_lesson_is_the_same_recording_wherever_it_is_shown() {
+pub fn is_the_same_recording_wherever_it_is_shown(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let film = told(&lab, &[&id, "--format", "asciicast"]);
-        for &who in everybody() {
-            let file = lab.directory(who).join("film.cast");
-            for format in ["terminal", "json", "svg", "asciicast"] {
-                let run = recorded(&lab, &[&id, "--format", format], &file).by(who);
-                // Neither the terminal's size nor the locale, nor what is said of colours, is the player's.
-                let run = run.env("NO_COLOR", "1").env("COLUMNS", "60").env("LC_ALL", "C").env("SHELL", "/bin/fish");
-                run.end().must_be(0);
-                assert!(fs::read_to_string(&file).unwrap() == film, "{id} as {format}, by {who:?}");
-            }
+    let film = told(&lab, &[id, "--format", "asciicast"]);
+    for &who in everybody() {
+        let file = lab.directory(who).join("film.cast");
+        for format in ["terminal", "json", "svg", "asciicast"] {
+            let run = recorded(&lab, &[id, "--format", format], &file).by(who);
+            // Neither the terminal's size nor the locale, nor what is said of colours, is the player's.
+            let run = run.env("NO_COLOR", "1").env("COLUMNS", "60").env("LC_ALL", "C").env("SHELL", "/bin/fish");
+            run.end().must_be(0);
+            assert!(fs::read_to_string(&file).unwrap() == film, "{id} as {format}, by {who:?}");
         }
     }
 }
@@ -271,19 +263,16 @@ fn player(lab: &Lab, program: &str, args: &[&str]) -> Run {
     lab.run([""]).instead(program, args).env("HOME", home.to_str().unwrap())
 }
 
-#[test]
-fn asciinema_plays_a_recording_through() {
+pub fn is_played_through_by_asciinema(id: &str) {
     let Some(lab) = stage().filter(|_| has_tool("asciinema") && has_tool("script")) else { return };
-    for id in lab.ids() {
-        let file = lab.directory(Who::Me).join("film.cast");
-        recorded(&lab, &[&id], &file).end().must_be(0);
-        let path = file.to_str().unwrap();
-        let shown = Film::read(&fs::read_to_string(&file).unwrap()).shown();
-        let played = player(&lab, "asciinema", &["play", "--speed", "1000000", path]).end().must_be(0);
-        assert_eq!(played.stdout.replace("\r\n", "\n"), shown.replace("\r\n", "\n"), "{id}, played");
-        // `cat` makes the terminal a raw one, and so needs one.
-        let typed = format!("asciinema cat {path}");
-        let printed = player(&lab, "script", &["-qec", &typed, "/dev/null"]).end().must_be(0);
-        assert_eq!(printed.stdout, shown, "{id}, printed");
-    }
+    let file = lab.directory(Who::Me).join("film.cast");
+    recorded(&lab, &[id], &file).end().must_be(0);
+    let path = file.to_str().unwrap();
+    let shown = Film::read(&fs::read_to_string(&file).unwrap()).shown();
+    let played = player(&lab, "asciinema", &["play", "--speed", "1000000", path]).end().must_be(0);
+    assert_eq!(played.stdout.replace("\r\n", "\n"), shown.replace("\r\n", "\n"), "{id}, played");
+    // `cat` makes the terminal a raw one, and so needs one.
+    let typed = format!("asciinema cat {path}");
+    let printed = player(&lab, "script", &["-qec", &typed, "/dev/null"]).end().must_be(0);
+    assert_eq!(printed.stdout, shown, "{id}, printed");
 }

@@ -42,8 +42,7 @@ fn fds_of(pid: i32) -> Vec<PathBuf> {
     fds.filter_map(|fd| fs::read_link(fd.path()).ok()).collect()
 }
 
-#[test]
-fn what_the_program_has_inherited_does_not_come_on_the_stage() {
+pub fn has_nothing_on_its_stage_that_the_program_has_inherited(id: &str) {
     let Some(lab) = stage() else { return };
     for &who in everybody() {
         let private = lab.directory(who);
@@ -54,18 +53,16 @@ fn what_the_program_has_inherited_does_not_come_on_the_stage() {
             let [read, written, high] = files.each_ref().map(|file| file.display());
             lab.shell(&format!("exec 7<{read} 8>{written} 9>>{high}; exec \"$0\" {words}")).by(who)
         };
-        for lesson in lab.lessons() {
-            for step in 1..=lesson["steps"].as_u64().unwrap() {
-                let id = lesson["id"].as_str().unwrap();
-                let standing = Standing::at(&with_fds(&words(id, step)));
-                let program = i32::try_from(standing.0.id()).unwrap();
-                assert!(fds_of(program).contains(&files[0]), "the program itself has not inherited anything");
-                let stage: Vec<i32> = processes_of(&lab.program()).into_iter().filter(|pid| *pid != program).collect();
-                assert!(!stage.is_empty());
-                for pid in stage {
-                    let leaked = fds_of(pid).into_iter().find(|fd| fd.starts_with(&private));
-                    assert_eq!(leaked, None, "process {pid} of lesson {id}, step {step}, as {who:?}");
-                }
+        let lesson = lab.lesson(id);
+        for step in 1..=lesson["steps"].as_u64().unwrap() {
+            let standing = Standing::at(&with_fds(&words(id, step)));
+            let program = i32::try_from(standing.0.id()).unwrap();
+            assert!(fds_of(program).contains(&files[0]), "the program itself has not inherited anything");
+            let stage: Vec<i32> = processes_of(&lab.program()).into_iter().filter(|pid| *pid != program).collect();
+            assert!(!stage.is_empty());
+            for pid in stage {
+                let leaked = fds_of(pid).into_iter().find(|fd| fd.starts_with(&private));
+                assert_eq!(leaked, None, "process {pid} of lesson {id}, step {step}, as {who:?}");
             }
         }
         let listed = with_fds("shell -c 'ls -l /proc/self/fd'").end().must_be(0).stdout;

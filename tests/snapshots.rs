@@ -1,5 +1,7 @@
 //! What a lesson tells is in tests/snapshots, and is the same for everybody, everywhere, every time.
 
+use std::fs;
+
 use insta::{Settings, assert_snapshot};
 use serde_json::{Value, json};
 
@@ -35,81 +37,69 @@ pub fn snapshot_settings() -> Settings {
     settings
 }
 
-#[test]
-fn a_lesson_tells_what_its_snapshots_say() {
+pub fn tells_what_its_snapshots_say(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        // With marks by which the book finds what belongs to a step: see `anchored`.
-        let plain = with_steps_anchored(&told(&scrubbed(&lab, &id, "plain")));
-        let pictures = with_pictures_anchored(&id, &told(&scrubbed(&lab, &id, "svg")));
-        let json = told(&scrubbed(&lab, &id, "json"));
-        for (format, told) in [("plain", plain), ("svg", pictures), ("json", json)] {
-            snapshot_settings().bind(|| assert_snapshot!(format!("{id}.{format}"), told));
-        }
+    // With marks by which the book finds what belongs to a step: see `anchored`.
+    let plain = with_steps_anchored(&told(&scrubbed(&lab, id, "plain")));
+    let pictures = with_pictures_anchored(id, &told(&scrubbed(&lab, id, "svg")));
+    let json = told(&scrubbed(&lab, id, "json"));
+    for (format, told) in [("plain", plain), ("svg", pictures), ("json", json)] {
+        snapshot_settings().bind(|| assert_snapshot!(format!("{id}.{format}"), told));
     }
 }
 
-#[test]
-fn every_claim_of_a_lesson_holds_and_nothing_is_skipped() {
+pub fn has_every_claim_hold_and_skips_nothing(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        for &who in everybody() {
-            let events = scrubbed(&lab, &id, "json").by(who).end().must_be(0).events();
-            let [ended] = of_kind(&events, "ended")[..] else { panic!("lesson {id} does not end once") };
-            let claims = of_kind(&events, "verified").len();
-            let counts = json!([ended["held"], ended["failed"], ended["skipped"], ended["left_behind"]]);
-            assert_eq!(counts, json!([claims, 0, 0, []]), "lesson {id} as {who:?}");
-            assert!(of_kind(&events, "verified").iter().all(|claim| claim["held"] == Value::Bool(true)));
-        }
+    for &who in everybody() {
+        let events = scrubbed(&lab, id, "json").by(who).end().must_be(0).events();
+        let [ended] = of_kind(&events, "ended")[..] else { panic!("lesson {id} does not end once") };
+        let claims = of_kind(&events, "verified").len();
+        let counts = json!([ended["held"], ended["failed"], ended["skipped"], ended["left_behind"]]);
+        assert_eq!(counts, json!([claims, 0, 0, []]), "lesson {id} as {who:?}");
+        assert!(of_kind(&events, "verified").iter().all(|claim| claim["held"] == Value::Bool(true)));
     }
 }
 
-#[test]
-fn a_lesson_tells_root_and_a_plain_user_the_same() {
+pub fn tells_root_and_a_plain_user_the_same(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        for format in ["plain", "json"] {
-            let mine = told(&scrubbed(&lab, &id, format));
-            let theirs = told(&scrubbed(&lab, &id, format).by(Who::PlainUser));
-            same(&mine, &theirs, &format!("lesson {id} to a plain user"));
-        }
+    for format in ["plain", "json"] {
+        let mine = told(&scrubbed(&lab, id, format));
+        let theirs = told(&scrubbed(&lab, id, format).by(Who::PlainUser));
+        same(&mine, &theirs, &format!("lesson {id} to a plain user"));
     }
 }
 
-#[test]
-fn a_lesson_tells_the_same_in_ten_runs_in_a_row() {
+/// Each run tells the lesson twice: as JSON, and in the words of the plain form, which a recording has.
+pub fn tells_the_same_in_ten_runs_in_a_row(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        for format in ["plain", "json"] {
-            let first = told(&scrubbed(&lab, &id, format));
-            for run in 2..=RUNS {
-                same(&first, &told(&scrubbed(&lab, &id, format)), &format!("run {run} of lesson {id}"));
-            }
-        }
+    let film = lab.directory(Who::Me).join("film.cast");
+    let tell = || {
+        let json = told(&scrubbed(&lab, id, "json").with(&["--record", film.to_str().unwrap()]));
+        (json, fs::read_to_string(&film).unwrap())
+    };
+    let first = tell();
+    for run in 2..=RUNS {
+        let next = tell();
+        same(&first.0, &next.0, &format!("run {run} of lesson {id}"));
+        same(&first.1, &next.1, &format!("run {run} of lesson {id}, as it was recorded,"));
     }
 }
 
-#[test]
-fn a_plain_lesson_is_the_same_where_columns_says_200() {
+pub fn is_the_same_in_plain_text_where_columns_says_200(id: &str) {
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let usual = told(&scrubbed(&lab, &id, "plain"));
-        let wide = told(&scrubbed(&lab, &id, "plain").env("COLUMNS", "200"));
-        same(&usual, &wide, &format!("lesson {id} with COLUMNS=200"));
-    }
+    let usual = told(&scrubbed(&lab, id, "plain"));
+    let wide = told(&scrubbed(&lab, id, "plain").env("COLUMNS", "200"));
+    same(&usual, &wide, &format!("lesson {id} with COLUMNS=200"));
 }
 
-#[test]
-fn a_plain_lesson_is_the_same_on_a_terminal_of_200_columns() {
+pub fn is_the_same_in_plain_text_on_a_terminal_of_200_columns(id: &str) {
     if !has_tool("script") {
         return;
     }
     let Some(lab) = stage() else { return };
-    for id in lab.ids() {
-        let usual = told(&scrubbed(&lab, &id, "plain"));
-        let program = lab.program();
-        let typed = format!("stty cols 200; exec {} lesson {id} --scrub --format plain", program.display());
-        let wide = told(&lab.run([""]).instead("script", &["-qec", &typed, "/dev/null"])).replace("\r\n", "\n");
-        same(&usual, &wide, &format!("lesson {id} on a wide terminal"));
-    }
+    let usual = told(&scrubbed(&lab, id, "plain"));
+    let program = lab.program();
+    let typed = format!("stty cols 200; exec {} lesson {id} --scrub --format plain", program.display());
+    let wide = told(&lab.run([""]).instead("script", &["-qec", &typed, "/dev/null"])).replace("\r\n", "\n");
+    same(&usual, &wide, &format!("lesson {id} on a wide terminal"));
 }

@@ -146,6 +146,12 @@ impl Lab {
         self.run(["list", "--format", "json"]).end().must_be(0).events()
     }
 
+    /// What `nslearn list` tells of one of them.
+    pub fn lesson(&self, id: &str) -> Value {
+        let found = self.lessons().into_iter().find(|lesson| lesson["id"] == id);
+        found.unwrap_or_else(|| panic!("there is no lesson {id}: add it to ALL in lessons/mod.rs"))
+    }
+
     /// The lessons' names.
     pub fn ids(&self) -> Vec<String> {
         self.lessons().iter().map(|lesson| lesson["id"].as_str().unwrap().to_owned()).collect()
@@ -173,6 +179,12 @@ impl Run {
     /// As somebody.
     pub fn by(mut self, who: Who) -> Self {
         self.who = who;
+        self
+    }
+
+    /// With more arguments.
+    pub fn with(mut self, args: &[&str]) -> Self {
+        self.words.extend(args.iter().map(OsString::from));
         self
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::moments::{processes_of, wait_until_none_runs};
+use crate::moments::{processes_of, sleepers, wait_until_none_runs};
 use crate::support::{Lab, lab, stage};
 use crate::terminal::{Terminal, on_a_terminal};
 
@@ -15,9 +15,7 @@ use crate::terminal::{Terminal, on_a_terminal};
 const SIZES: [(u16, u16); 2] = [(80, 24), (120, 40)];
 
 pub fn steps(lab: &Lab, lesson: &str) -> usize {
-    let lessons = lab.lessons();
-    let card = lessons.iter().find(|card| card["id"] == lesson).unwrap();
-    card["steps"].as_u64().unwrap().try_into().unwrap()
+    lab.lesson(lesson)["steps"].as_u64().unwrap().try_into().unwrap()
 }
 
 /// A lesson at its first step.
@@ -26,23 +24,20 @@ fn begin(lab: &Lab, lesson: &str, more: &[&str], size: (u16, u16)) -> Option<Ter
     Some(Terminal::start(&on_a_terminal(lab, &args)?, size))
 }
 
-#[test]
-fn enter_leads_from_step_to_step_to_the_end() {
+pub fn leads_from_step_to_step_to_its_end_by_enter(id: &str) {
     let Some(lab) = stage() else { return };
     for size in SIZES {
-        for id in lab.ids() {
-            let steps = steps(&lab, &id);
-            let Some(mut terminal) = begin(&lab, &id, &[], size) else { return };
-            for step in 1..=steps {
-                terminal.wait_for(&format!("{step}/{steps} "));
-                terminal.wait_for_step(step, steps);
-                assert!(terminal.foot().starts_with(&format!("step {step} of {steps}")), "{}", terminal.screen());
-                terminal.press(if step % 2 == 0 { " " } else { "\r" });
-            }
-            terminal.wait_for("nothing left behind");
-            terminal.wait_for("What you know now");
-            assert!(terminal.end().success());
+        let steps = steps(&lab, id);
+        let Some(mut terminal) = begin(&lab, id, &[], size) else { return };
+        for step in 1..=steps {
+            terminal.wait_for(&format!("{step}/{steps} "));
+            terminal.wait_for_step(step, steps);
+            assert!(terminal.foot().starts_with(&format!("step {step} of {steps}")), "{}", terminal.screen());
+            terminal.press(if step % 2 == 0 { " " } else { "\r" });
         }
+        terminal.wait_for("nothing left behind");
+        terminal.wait_for("What you know now");
+        assert!(terminal.end().success());
     }
     wait_until_none_runs(&lab.program());
 }
@@ -137,15 +132,6 @@ fn a_shell_in_an_actors_place_is_in_the_actors_namespaces() {
     terminal.press("q");
     assert!(terminal.end().success());
     wait_until_none_runs(&lab.program());
-}
-
-/// Processes that a test started in a shell, by how long they are to sleep: a time that no other test run has.
-fn sleepers(time: &str) -> Vec<i32> {
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let line = format!("sleep\0{time}\0");
-    let sleeps = |pid: &i32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|read| read == line.as_bytes());
-    pids.filter(sleeps).collect()
 }
 
 /// A program that says when it has the terminal, and keeps it.

@@ -1,16 +1,44 @@
 //! Machines that do not allow everything, played to the program by namespaces, filters and limits: the doctor's cause is
 //! the right one of all, and each lesson runs, says what it skips and why, or refuses. What the doctor says that a lesson
 //! goes without is what it goes without.
+//!
+//! The doctor is asked on every machine. Lessons take turns there, so that it takes no longer where there are more of
+//! them; `with_every_lesson` tells all of them on each machine, and `.ci/soak` runs it.
 
 pub mod played;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use self::played::{Machine, machines};
+use crate::chance::Chance;
 use crate::supervisor::can_play;
 use crate::support::{End, Lab, has_tool, of_kind, stage};
+
+/// How many lessons are told on a machine, where they take turns.
+const LESSONS: usize = 2;
+
+/// Lessons that take turns, in an order that is drawn.
+struct Turns {
+    lessons: Vec<String>,
+    next: usize,
+}
+
+impl Turns {
+    fn new(lab: &Lab) -> Turns {
+        let mut lessons = lab.ids();
+        Chance::new().shuffle(&mut lessons);
+        Turns { lessons, next: 0 }
+    }
+
+    /// Those whose turn it is.
+    fn take(&mut self, count: usize) -> Vec<String> {
+        let count = count.min(self.lessons.len());
+        self.next += count;
+        (self.next - count..self.next).map(|turn| self.lessons[turn % self.lessons.len()].clone()).collect()
+    }
+}
 
 /// What the doctor found on a machine.
 struct Checkup {
@@ -85,17 +113,18 @@ fn check(machine: &Machine, lab: &Lab, lessons: &[(String, Vec<String>)]) {
     }
 }
 
-#[test]
-fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
+/// Looks at every machine, each with so many lessons.
+fn check_all(count: usize) {
     let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
     let facts = |id: &String| {
         let events = lab.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
         of_kind(&events, "verified").iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
     };
-    let lessons: Vec<(String, Vec<String>)> = lab.ids().into_iter().map(|id| (id.clone(), facts(&id))).collect();
-    let mut played = 0;
+    let facts: BTreeMap<String, Vec<String>> = lab.ids().into_iter().map(|id| (id.clone(), facts(&id))).collect();
+    let (mut turns, mut played) = (Turns::new(&lab), 0);
     for machine in machines().filter(Machine::can_be_played) {
-        check(&machine, &lab, &lessons);
+        let lessons = turns.take(count).into_iter().map(|id| (id.clone(), facts[&id].clone()));
+        check(&machine, &lab, &lessons.collect::<Vec<_>>());
         played += 1;
     }
     eprintln!("{played} machines were played");
@@ -103,9 +132,9 @@ fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
 
 /// Where a process or a file more may be the one too many, the doctor cannot say beforehand how far a lesson comes; but
 /// it comes to a good end, and at fault is the limit.
-#[test]
-fn tight_limits_are_told_and_end_nothing_badly() {
+fn check_tight_limits(count: usize) {
     let Some(lab) = stage().filter(|_| can_play() && has_tool("unshare") && has_tool("prlimit")) else { return };
+    let mut turns = Turns::new(&lab);
     for (limit, cause, values) in [("nproc", "processes", 1..8), ("nofile", "descriptors", 5..13)] {
         for value in values {
             let run = |args: &str| played::limited(&lab, &format!("--{limit}={value}:{value}"), args);
@@ -116,11 +145,36 @@ fn tight_limits_are_told_and_end_nothing_badly() {
             }
             assert_eq!(doctor.code(), 3, "{limit} {value}: {doctor:?}");
             assert!(checkup.causes().contains(cause), "{limit} {value}: {:?}", checkup.causes());
-            for lesson in lab.ids() {
+            for lesson in turns.take(count) {
                 let end = run(&format!("lesson {lesson} --format json"));
                 assert!([0, 3].contains(&end.code()), "{limit} {value}: lesson {lesson}: {end:?}");
                 assert!(!end.stdout.contains(r#""held":false"#), "{limit} {value}: lesson {lesson}: {end:?}");
             }
         }
+    }
+}
+
+#[test]
+fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
+    check_all(LESSONS);
+}
+
+#[test]
+fn tight_limits_are_told_and_end_nothing_badly() {
+    check_tight_limits(LESSONS);
+}
+
+/// The whole grid.
+mod with_every_lesson {
+    #[test]
+    #[ignore = "every lesson on every machine"]
+    fn on_every_machine_the_cause_is_the_right_one_and_lessons_do_what_they_can() {
+        super::check_all(usize::MAX);
+    }
+
+    #[test]
+    #[ignore = "every lesson within every limit"]
+    fn tight_limits_are_told_and_end_nothing_badly() {
+        super::check_tight_limits(usize::MAX);
     }
 }

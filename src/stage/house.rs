@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -27,8 +28,14 @@ use crate::transcript::{Event, Look, Value, errno_name};
 const OUT_OF_MEMORY: &str =
     "its first process was out of memory; a limit on address space (ulimit -v) or on memory is the likely cause";
 
-/// How long a stage may be silent before it counts as hung.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long a stage may be silent before it counts as hung. A build for tests need not wait so long, where
+/// `NSLEARN_SILENCE_MS` says so.
+fn patience() -> Duration {
+    const SILENCE: Duration = Duration::from_secs(30);
+    static PATIENCE: OnceLock<Duration> = OnceLock::new();
+    let said = || std::env::var("NSLEARN_SILENCE_MS").ok()?.parse().map(Duration::from_millis).ok();
+    *PATIENCE.get_or_init(|| said().filter(|_| cfg!(debug_assertions)).unwrap_or(SILENCE))
+}
 
 /// Where a story is, when there is nothing to hear for the moment.
 #[derive(Debug)]
@@ -66,7 +73,7 @@ impl House {
         privileges::give_up();
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut house = House { init: Some(init), channel, before: Machine::look(), reaped: Ok(()) };
-        house.be_patient(Some(SILENCE))?;
+        house.be_patient(Some(patience()))?;
         match house.next()? {
             Line::Failed(error) => Err(error),
             _ => Ok(house),
@@ -130,7 +137,7 @@ impl House {
                 _ => {}
             }
         };
-        self.be_patient(Some(SILENCE))?;
+        self.be_patient(Some(patience()))?;
         Ok(left)
     }
 
@@ -167,7 +174,7 @@ impl House {
             Ok(None) => return Err(Error::StageLost(self.end())),
             Err(Errno::EAGAIN) => {
                 self.end();
-                return Err(Error::StageLost(format!("it said nothing for {} seconds", SILENCE.as_secs())));
+                return Err(Error::StageLost(format!("it said nothing for {} seconds", patience().as_secs_f32())));
             }
             Err(errno) => return Err(Error::refused("recvmsg", "recvmsg(the stage)", errno)),
         };

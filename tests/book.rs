@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mdbook_driver::MDBook;
 use serde_json::Value;
@@ -15,17 +15,16 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::anchored::between;
 use crate::consistency::{snapshot, snapshot_events, strings};
+use crate::isolation;
 use crate::pages::{Page, book, pages};
 use crate::paths;
 use crate::support::{lab, of_kind};
 
 /// The book's HTML, in a folder that goes with the test run.
-pub struct Built(pub PathBuf);
-
-impl Drop for Built {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+pub struct Built {
+    pub folder: PathBuf,
+    /// What mdBook had to complain of.
+    complaints: Vec<String>,
 }
 
 /// What mdBook says while it works, where it is a warning or worse.
@@ -50,25 +49,21 @@ impl Visit for Words {
     }
 }
 
-/// Makes the book, as `mdbook build book` does, in a folder of the build's, for other tests look at what is new in /tmp; and
-/// what mdBook had to complain of.
-pub fn build() -> (Built, Vec<String>) {
-    static COUNT: Mutex<usize> = Mutex::new(0);
-    let number = {
-        let mut count = COUNT.lock().unwrap();
-        *count += 1;
-        *count
-    };
-    let folder = paths::scratch().join(format!("book-{}-{number}", std::process::id()));
-    let warnings = Warnings::default();
-    let subscriber = tracing_subscriber::registry().with(warnings.clone());
-    tracing::subscriber::with_default(subscriber, || {
-        let mut book = MDBook::load(book()).expect("book/book.toml and book/src/SUMMARY.md");
-        book.config.build.build_dir = folder.clone();
-        book.build().expect("mdBook makes the book");
-    });
-    let complaints = warnings.0.lock().unwrap().clone();
-    (Built(folder), complaints)
+/// The book, made once for all tests as `mdbook build book` does it.
+pub fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folder = isolation::directory().join("book");
+        let warnings = Warnings::default();
+        let subscriber = tracing_subscriber::registry().with(warnings.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            let mut book = MDBook::load(book()).expect("book/book.toml and book/src/SUMMARY.md");
+            book.config.build.build_dir = folder.clone();
+            book.build().expect("mdBook makes the book");
+        });
+        let complaints = warnings.0.lock().unwrap().clone();
+        Built { folder, complaints }
+    })
 }
 
 /// The HTML of all pages, by their names below the book's folder.
@@ -151,9 +146,8 @@ fn code_words(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn the_book_is_made_without_a_warning() {
-    let (built, complaints) = build();
-    assert_eq!(complaints, Vec::<String>::new());
-    assert!(built.0.join("index.html").exists());
+    assert_eq!(built().complaints, Vec::<String>::new());
+    assert!(built().folder.join("index.html").exists());
 }
 
 #[test]

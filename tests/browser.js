@@ -13,17 +13,20 @@
         const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
         return (light + 0.05) / (dark + 0.05);
     };
-    const ground = element => {
-        for (let at = element; at; at = at.parentElement) {
-            const colour = rgb(getComputedStyle(at).backgroundColor);
-            if (colour.length === 3 || colour[3] === 1) {
-                return colour;
-            }
+    // What is behind an element; `known` is of one theme.
+    const ground = (element, known) => {
+        if (!element) {
+            return [255, 255, 255];
         }
-        return [255, 255, 255];
+        if (!known.has(element)) {
+            const colour = rgb(getComputedStyle(element).backgroundColor);
+            const covers = colour.length === 3 || colour[3] === 1;
+            known.set(element, covers ? colour : ground(element.parentElement, known));
+        }
+        return known.get(element);
     };
-    const readable = element => {
-        const ratio = contrast(rgb(getComputedStyle(element).color), ground(element));
+    const readable = (element, known) => {
+        const ratio = contrast(rgb(getComputedStyle(element).color), ground(element, known));
         if (ratio < 4.5) {
             problems.push(`contrast ${ratio.toFixed(2)} in ${document.documentElement.className}: ${place(element)}`);
         }
@@ -37,11 +40,12 @@
         if (!document.documentElement.classList.contains(theme)) {
             problems.push(`there is no theme ${theme}`);
         }
+        const known = new Map();
         for (const block of blocks) {
-            [block, ...block.querySelectorAll(coloured)].forEach(readable);
+            [block, ...block.querySelectorAll(coloured)].forEach(element => readable(element, known));
         }
         for (const picture of pictures) {
-            [picture, ...picture.querySelectorAll("text")].forEach(readable);
+            [picture, ...picture.querySelectorAll("text")].forEach(element => readable(element, known));
         }
     }
 

@@ -13,9 +13,9 @@ use headless_chrome::{Browser, LaunchOptions};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::book::{Built, build, html_pages};
+use crate::book::{built, html_pages};
 use crate::paths;
-use crate::support::{available, has_tool, stage};
+use crate::support::{Lab, available, stage};
 
 /// As wide as a laptop's window, and as a telephone.
 const WIDTHS: [u32; 2] = [1280, 360];
@@ -36,7 +36,6 @@ struct Reader {
     tab: Arc<Tab>,
     /// What the pages complained of on the console, and whom they asked for something.
     seen: Arc<Mutex<Seen>>,
-    book: Built,
 }
 
 #[derive(Default)]
@@ -82,12 +81,11 @@ impl Reader {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let notes = Arc::clone(&seen);
         tab.add_event_listener(Arc::new(move |event: &Event| notes.lock().unwrap().note(event))).unwrap();
-        let (book, _) = build();
-        Some(Reader { _browser: browser, tab, seen, book })
+        Some(Reader { _browser: browser, tab, seen })
     }
 
     fn url(&self, page: &str) -> String {
-        format!("file://{}/{page}", self.book.0.display())
+        format!("file://{}/{page}", built().folder.display())
     }
 
     fn open(&self, page: &str, width: u32) {
@@ -109,7 +107,8 @@ impl Reader {
                 device_posture: None,
             })
             .unwrap();
-        self.tab.navigate_to(&self.url(page)).unwrap().wait_until_navigated().unwrap();
+        self.tab.navigate_to(&self.url(page)).unwrap();
+        self.ask::<bool>(LOADED);
     }
 
     /// What a script says in the page: JSON.
@@ -149,6 +148,13 @@ impl Seen {
     }
 }
 
+/// Waits until a page is there with all that belongs to it. The library waits until the network has been idle for some
+/// time as well, and looks once a second.
+const LOADED: &str = r#"new Promise(done => {
+    const loaded = () => done("true");
+    document.readyState === "complete" ? loaded() : addEventListener("load", loaded);
+})"#;
+
 /// What a page says of itself: see tests/browser.js.
 #[derive(Deserialize)]
 struct Report {
@@ -161,12 +167,21 @@ struct Report {
 
 const LOOK: &str = include_str!("browser.js");
 
+/// One browser for all that is looked at: it takes longer to start than to look.
 #[test]
-fn a_browser_shows_every_page_as_it_is_meant() {
+fn the_book_is_in_a_browser_what_it_is_meant_to_be() {
     let Some(reader) = Reader::begin() else { return };
+    every_page_is_shown_as_it_is_meant(&reader);
+    the_search_finds_nspid(&reader);
+    if let Some(lab) = stage() {
+        a_transcript_has_the_terminals_colours(&reader, &lab);
+    }
+}
+
+fn every_page_is_shown_as_it_is_meant(reader: &Reader) {
     // The whole book on one page is for printers, and prints itself as soon as it is opened; the other one is the table of
     // contents of a reader without scripts.
-    let pages = html_pages(&reader.book.0).into_iter().map(|(name, _)| name);
+    let pages = html_pages(&built().folder).into_iter().map(|(name, _)| name);
     let pages: Vec<String> = pages.filter(|name| name != "print.html" && name != "toc.html").collect();
     let (mut problems, mut reports) = (Vec::new(), BTreeMap::new());
     for page in &pages {
@@ -196,6 +211,8 @@ fn a_browser_shows_every_page_as_it_is_meant() {
             problems.push(format!("{page}: {} blocks of output and {} pictures", report.blocks, report.pictures));
         }
     }
+    // What the last page asks for late is asked for by now.
+    reader.tab.navigate_to(&reader.url("index.html")).unwrap().wait_until_navigated().unwrap();
     let seen = reader.seen.lock().unwrap();
     problems.extend(seen.complaints.iter().map(|complaint| format!("on the console: {complaint}")));
     let home = reader.url("");
@@ -219,9 +236,7 @@ const SEARCH: &str = r##"(async () => {
     return JSON.stringify([...document.querySelectorAll("#mdbook-searchresults a")].map(link => link.href));
 })()"##;
 
-#[test]
-fn the_search_finds_nspid() {
-    let Some(reader) = Reader::begin() else { return };
+fn the_search_finds_nspid(reader: &Reader) {
     reader.open("index.html", 1280);
     let found: Vec<String> = reader.ask(SEARCH);
     assert!(found.iter().any(|link| link.contains("lessons/pid.html")), "{found:?}");
@@ -231,10 +246,7 @@ fn the_search_finds_nspid() {
 const COLOURS: &str = r#"JSON.stringify([...document.querySelectorAll("code.transcript")].map(block =>
     [...block.childNodes].flatMap(node => [...node.textContent].map(letter => [letter, node.className || ""]))))"#;
 
-#[test]
-fn a_transcript_in_the_book_has_the_terminals_colours() {
-    let Some(reader) = Reader::begin() else { return };
-    let Some(lab) = stage().filter(|_| has_tool("chromium")) else { return };
+fn a_transcript_has_the_terminals_colours(reader: &Reader, lab: &Lab) {
     for lesson in lab.lessons() {
         let id = lesson["id"].as_str().unwrap();
         reader.open(&format!("lessons/{id}.html"), 1280);

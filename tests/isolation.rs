@@ -9,6 +9,7 @@
 //! which none of them counts.
 #![allow(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -191,17 +192,24 @@ fn end_of(inside: Pid) -> i32 {
 
 /// Ends the processes that have come here because their parents are gone, and those that come with their end.
 fn end_what_is_left() {
+    let mut left = BTreeMap::new();
     loop {
         let own = process::id();
         let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
-            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            eprintln!("left running by a test, and ended now: {}", name.trim_end());
+            // Of those that have ended nobody has to hear.
+            if fs::read_link(format!("/proc/{pid}/exe")).is_ok() {
+                let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+                left.insert(pid, name.trim_end().to_owned());
+            }
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         if waitpid(None, None) == Err(nix::errno::Errno::ECHILD) {
-            return;
+            break;
         }
+    }
+    if !left.is_empty() {
+        eprintln!("left running by tests, and ended now: {left:?}");
     }
 }
 

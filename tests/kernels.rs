@@ -25,7 +25,7 @@ const USERS: [&str; 2] = ["root", "learner"];
 
 /// How long an accelerated machine may take until its kernel says a first word. /dev/kvm may be there, and yet not be
 /// able to run these kernels.
-const FIRST_WORD: Duration = Duration::from_secs(10);
+const FIRST_WORD: Duration = Duration::from_secs(5);
 
 /// How long a machine may take from its start to its end. Accelerated it takes some seconds, emulated some more, and the
 /// processors may be busy with other tests.

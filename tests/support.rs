@@ -126,7 +126,9 @@ impl Lab {
     /// Another path of it, for what runs at the same time: the processes of each can be told from those of the others.
     pub fn link(&self, number: usize) -> PathBuf {
         let link = self.directory.join(format!("nslearn-{number}"));
-        fs::hard_link(self.program(), &link).unwrap();
+        if !link.exists() {
+            fs::hard_link(self.program(), &link).unwrap();
+        }
         link
     }
 

@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::time::TimeSpec;
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getppid};
 use rustix::process::{PidfdFlags, pidfd_open};
 use serde_json::Value;
 
@@ -208,13 +208,18 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Whether a process, or one that it descends from, runs the program of another worker or of another test.
+    /// Whether a process, or one that it descends from, runs the program of another worker or of another test, or has
+    /// nothing to do with this test run: what that has lost comes to the process [outside](isolation).
     fn is_anothers(&self, pid: i32) -> bool {
         let exe = link(pid, "exe");
         if exe != self.program && exe.starts_with(isolation::directory()) {
             return true;
         }
-        parent_of(pid).is_some_and(|parent| parent > 1 && self.is_anothers(parent))
+        match parent_of(pid) {
+            Some(parent) if parent == getppid().as_raw() => false,
+            Some(parent) => parent <= 1 || self.is_anothers(parent),
+            None => true,
+        }
     }
 }
 

@@ -1,19 +1,15 @@
-//! The lessons, in teaching order. Each is one story, told from top to bottom.
+//! The lessons. Each is one story, told from top to bottom, beside the declaration of its steps.
 #![forbid(unsafe_code)]
 
 mod chroot;
 mod net;
-mod notes;
 mod pid;
 mod shared_net;
 mod uts;
 
-use crate::lesson::{Lesson, Place};
+use crate::lesson::Lesson;
 
-/// All lessons, in teaching order.
-pub const ALL: [&Lesson; 5] = [&chroot::LESSON, &pid::LESSON, &uts::LESSON, &net::LESSON, &shared_net::LESSON];
-
-/// Calls a macro with the module names of all lessons, in teaching order: a lesson's name, with `_` for `-`.
+/// Names the lessons in teaching order, by their modules: `for_each_lesson!(callback)` is `callback! { chroot, pid, … }`.
 #[macro_export]
 macro_rules! for_each_lesson {
     ($callback:ident) => {
@@ -21,13 +17,26 @@ macro_rules! for_each_lesson {
     };
 }
 
-/// The lesson of this name.
-pub fn find(name: &str) -> Option<&'static Lesson> {
-    ALL.into_iter().find(|lesson| lesson.id == name)
+macro_rules! all {
+    ($($lesson:ident),*) => {
+        /// All lessons, in teaching order.
+        pub(crate) static ALL: &[&Lesson] = &[$(&$lesson::LESSON),*];
+    };
 }
 
-/// Where a lesson stands in the teaching order.
-pub fn place(lesson: &Lesson) -> Place {
-    let index = ALL.iter().position(|other| other.id == lesson.id).unwrap_or_default();
-    Place { number: index + 1, of: ALL.len(), next: ALL.get(index + 1).map(|next| next.id) }
+for_each_lesson!(all);
+
+/// The lesson of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Lesson> {
+    ALL.iter().copied().find(|lesson| lesson.id == name)
+}
+
+/// Its place in the teaching order, from 1.
+pub(crate) fn number(lesson: &Lesson) -> usize {
+    ALL.iter().position(|other| other.id == lesson.id).map_or(0, |place| place + 1)
+}
+
+/// The lesson that comes after it.
+pub(crate) fn after(lesson: &Lesson) -> Option<&'static Lesson> {
+    ALL.get(number(lesson)).copied()
 }

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+
+use crate::render::{Color, Format, Options};
 
 /// Learn Linux namespaces by making them: on your own kernel, without root, with nothing left behind.
 #[derive(Debug, Parser)]
@@ -47,32 +49,11 @@ pub struct Output {
     pub scrub: bool,
 }
 
-/// The forms in which a transcript can be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For reading along: as wide as the terminal, in colour if it has any
-    Terminal,
-    /// The same words, 80 columns wide, without colour
-    Plain,
-    /// One JSON object a line, for programs
-    Json,
-    /// For a page or a ticket
-    Markdown,
-    /// Pictures for a slide: who is in which namespace, before and after each step in which somebody moves
-    Svg,
-    /// A recording to play, for asciinema: asciicast, version 2, 80 columns wide, in colour, at a reader's pace
-    Asciicast,
-}
-
-/// When to use colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal that has not been told otherwise
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
+impl Output {
+    /// What renderers need to know of it.
+    pub(crate) fn options(&self) -> Options {
+        Options { format: self.format, color: self.color }
+    }
 }
 
 /// The subcommands.
@@ -97,6 +78,40 @@ pub enum Command {
     },
     /// Print the manual page, in roff: nslearn man | man -l -
     Man,
+    /// For those who write lessons, in a checkout of the source: cargo run -- dev check
+    #[command(subcommand, hide = true)]
+    Dev(Dev),
+}
+
+/// What those who write lessons want.
+#[derive(Debug, Subcommand)]
+pub enum Dev {
+    /// Make the files of a new lesson, and put it on the lists
+    New {
+        /// Its name, such as shared-net
+        #[arg(value_name = "ID", value_hint = ValueHint::Other)]
+        id: String,
+    },
+    /// List what is missing or wrong, one finding a line: of lessons, their snapshots, their pages, and the lists; exit
+    /// status 1 if there is anything
+    Check(CheckOptions),
+    /// Play a story with many actors, to measure it
+    Crowd {
+        /// How many, besides the host
+        #[arg(value_name = "N")]
+        actors: usize,
+    },
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub struct CheckOptions {
+    /// What belongs to this lesson alone
+    #[arg(value_name = "ID", value_hint = ValueHint::Other)]
+    pub lesson: Option<String>,
+    /// First rewrite what is derived from the lessons, and add to their pages the skeleton of what is missing
+    #[arg(long)]
+    pub fix: bool,
 }
 
 /// What to run on the stage.

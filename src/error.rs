@@ -1,30 +1,40 @@
-//! What can go wrong, so that it can be told: what was tried, what the kernel said. What it means on this machine, and
-//! what to do, is [`crate::diagnosis`]'s to say.
+//! What can go wrong, as data: what was tried, what the kernel said. What it means on this machine, and what to do, is
+//! [`crate::diagnosis`]'s to say.
+
+use std::io;
 
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::transcript::{Kind, errno_name};
+use crate::transcript::{Call, NamespaceType, Value, errno_as_number, errno_name};
 
 /// The result of everything on the stage.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Something that stopped a lesson, or one fact of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// The kernel refused a call.
     #[error("{call}: {}{}", errno_name(*.errno), .kernel_said.as_ref().map(|said| format!(" ({said})")).unwrap_or_default())]
     Refused {
-        /// The call's name, as its manual page has it.
-        syscall: String,
-        /// The call with its arguments.
-        call: String,
+        /// The call.
+        call: Call,
         /// The kernel's answer.
-        errno: i32,
+        #[serde(with = "errno_as_number")]
+        errno: Errno,
         /// The kernel's own sentence about it, from netlink.
         kernel_said: Option<String>,
-        /// Whether it was told of as an event: it is the call that a verb is about then, and not one on the way there.
-        told: bool,
+        /// Whether it stands in the ledger: it is the call that a verb is about then, and not one on the way there.
+        recorded: bool,
+    },
+    /// A message between nslearn's own processes was lost. That says nothing of what this machine can show.
+    #[error("{call}: {}", errno_name(*.errno))]
+    Transport {
+        /// The call that was to carry it.
+        call: Call,
+        /// The kernel's answer.
+        #[serde(with = "errno_as_number")]
+        errno: Errno,
     },
     /// Root has no ids to give to a stage but its own.
     #[error("root of this user namespace has no id but the machine's own root, and a stage must not be that")]
@@ -33,14 +43,14 @@ pub enum Error {
     #[error("{0} is gone: its process has ended")]
     Gone(String),
     /// The stage refused to let an actor change the machine itself.
-    #[error("{call} was not made: {actor} is in the machine's own {kind} namespace")]
+    #[error("{syscall} was not made: {actor} is in the machine's own {of} namespace")]
     OnTheMachine {
         /// Who would have called.
         actor: String,
         /// The call.
-        call: String,
+        syscall: String,
         /// The namespace that it would have changed.
-        kind: Kind,
+        of: NamespaceType,
     },
     /// Something on the stage is not as it must be.
     #[error("{what}: {why}")]
@@ -57,41 +67,95 @@ pub enum Error {
 
 impl Error {
     /// A call that the kernel refused.
-    pub fn refused(syscall: &str, call: impl Into<String>, errno: Errno) -> Self {
-        let (syscall, call, errno) = (syscall.to_owned(), call.into(), errno as i32);
-        Error::Refused { syscall, call, errno, kernel_said: None, told: false }
-    }
-
-    /// The same of a call that the standard library made; where it was not the kernel that said no, what it was.
-    pub fn io(syscall: &str, call: impl Into<String>, why: &std::io::Error) -> Self {
-        match why.raw_os_error() {
-            Some(errno) => Error::refused(syscall, call, Errno::from_raw(errno)),
-            None => Error::unexpected(call, why),
-        }
+    pub(crate) fn refused(syscall: &str, args: Vec<Value>, errno: Errno) -> Self {
+        Error::Refused { call: Call::new(syscall, args), errno, kernel_said: None, recorded: false }
     }
 
     /// Something that is not as it must be.
-    pub fn unexpected(what: impl Into<String>, why: impl ToString) -> Self {
+    pub(crate) fn unexpected(what: impl Into<String>, why: impl ToString) -> Self {
         Error::Unexpected { what: what.into(), why: why.to_string() }
     }
 
     /// Whether something that was there is lost: that says nothing of what this machine allows.
-    pub fn is_loss(&self) -> bool {
+    pub(crate) fn is_loss(&self) -> bool {
         matches!(self, Error::Gone(_) | Error::StageLost(_))
     }
 
     /// The errno, where the kernel refused a call.
-    pub fn errno(&self) -> Option<Errno> {
+    pub(crate) fn errno(&self) -> Option<Errno> {
         match self {
-            Error::Refused { errno, .. } => Some(Errno::from_raw(*errno)),
+            Error::Refused { errno, .. } => Some(*errno),
             _ => None,
         }
     }
 }
 
+/// What a system call came to, by whichever library it was made.
+pub(crate) trait CallResult<T>: Sized {
+    /// The same with nix' errno. What was no answer of the kernel's counts as `EIO`.
+    ///
+    /// # Errors
+    /// The errno.
+    fn or_errno(self) -> nix::Result<T>;
+
+    /// The same with an error that says which call it was.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T> {
+        self.or_errno().map_err(|errno| Error::refused(syscall, args, errno))
+    }
+
+    /// The same of a call that carries a message between nslearn's own processes.
+    ///
+    /// # Errors
+    /// [`Error::Transport`].
+    fn or_lost(self, syscall: &str, args: Vec<Value>) -> Result<T> {
+        self.or_errno().map_err(|errno| Error::Transport { call: Call::new(syscall, args), errno })
+    }
+}
+
+impl<T> CallResult<T> for nix::Result<T> {
+    fn or_errno(self) -> nix::Result<T> {
+        self
+    }
+}
+
+impl<T> CallResult<T> for rustix::io::Result<T> {
+    fn or_errno(self) -> nix::Result<T> {
+        self.map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+    }
+}
+
+impl<T> CallResult<T> for io::Result<T> {
+    fn or_errno(self) -> nix::Result<T> {
+        self.map_err(|why| Errno::from_raw(why.raw_os_error().unwrap_or(libc::EIO)))
+    }
+
+    fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T> {
+        self.map_err(|why| match why.raw_os_error() {
+            Some(errno) => Error::refused(syscall, args, Errno::from_raw(errno)),
+            None => Error::unexpected(Call::new(syscall, args).to_string(), why),
+        })
+    }
+}
+
+/// Makes a call once more for as long as a signal came in between: that says nothing about the call.
+///
+/// # Errors
+/// Those of the call, but for `EINTR`.
+pub(crate) fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}
+
 /// For calls whose refusal is what a lesson wants to show.
-pub trait Refusal<T> {
-    /// The errno with which the kernel refused the call that was told of; `None` if it did not.
+pub(crate) trait Refusal<T> {
+    /// The errno with which the kernel refused the call that stands in the ledger; `None` if it did not.
     ///
     /// # Errors
     /// Whatever else went wrong: the call was not made at all. Also where one on the way to it was refused, whose errno
@@ -109,7 +173,7 @@ impl<T> Refusal<T> for Result<T> {
     fn refusal(self) -> Result<Option<Errno>> {
         match self {
             Ok(_) => Ok(None),
-            Err(Error::Refused { errno, told: true, .. }) if !is_shortage(errno) => Ok(Some(Errno::from_raw(errno))),
+            Err(Error::Refused { errno, recorded: true, .. }) if !is_shortage(errno) => Ok(Some(errno)),
             Err(error) => Err(error),
         }
     }
@@ -123,6 +187,6 @@ impl<T> Refusal<T> for Result<T> {
 }
 
 /// Whether the caller has as many files open as it may: then nobody has looked at what it asked for.
-fn is_shortage(errno: i32) -> bool {
-    matches!(Errno::from_raw(errno), Errno::EMFILE | Errno::ENFILE)
+pub(crate) fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::EMFILE | Errno::ENFILE)
 }

@@ -1,58 +1,53 @@
 //! What a lesson is.
 
 use crate::error::Result;
-use crate::stage::{Effect, Stage};
+use crate::feature::Feature;
+use crate::stage::Stage;
+use crate::step::{Fact, Step};
 
-/// A lesson: its card, and its story.
+/// A lesson: its card, its steps, and its story.
 #[derive(Debug)]
-pub struct Lesson {
+pub(crate) struct Lesson {
     /// The name by which the command line knows it.
     pub id: &'static str,
-    /// The title: what it is about.
     pub title: &'static str,
     /// The title's second half: what it comes to.
     pub subtitle: &'static str,
     /// The question that it answers.
     pub question: &'static str,
-    /// How long it takes to read and think about, in minutes.
-    pub minutes: u32,
-    /// How many steps it has.
-    pub steps: usize,
-    /// What it needs of the machine, besides a stage; each with the facts that go without it, or with none where it depends.
-    pub needs: &'static [(Effect, &'static [&'static str])],
     /// The manual pages to read next, such as `uts_namespaces(7)`.
     pub man: &'static [&'static str],
-    /// The facts that it proves, by their ids.
-    pub facts: &'static [&'static str],
-    /// What a teacher wants to know beside it: a note for each step, in order.
-    pub notes: &'static [Note],
-    /// The story.
+    /// What it takes besides its steps' needs, where it depends on the moment which facts go without it.
+    pub may_need: &'static [Feature],
+    pub steps: &'static [&'static Step],
     pub play: fn(&Stage) -> Result<()>,
 }
 
-/// What a teacher wants to know beside one step.
-#[derive(Debug)]
-pub struct Note {
-    /// The step's title, as the story tells it.
-    pub title: &'static str,
-    /// How much of the lesson's time is the step's, in minutes. Those of all steps add up to [`Lesson::minutes`].
-    pub minutes: u32,
-    /// What the class must have understood after it.
-    pub point: &'static str,
-    /// A question to put to the class before it; behind that in brackets the answer, which the step or its command by
-    /// hand gives.
-    pub ask: &'static str,
-    /// What people usually get wrong, in quotes, and what to say to it.
-    pub misunderstanding: &'static str,
-}
+impl Lesson {
+    /// How long it takes to read and think about, in minutes.
+    pub(crate) fn minutes(&self) -> u32 {
+        self.steps.iter().map(|step| step.minutes).sum()
+    }
 
-/// Where a lesson stands in the teaching order.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// Its number, from 1.
-    pub number: usize,
-    /// How many lessons there are.
-    pub of: usize,
-    /// The lesson after it.
-    pub next: Option<&'static str>,
+    /// The facts that it shows, in the order of its steps.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &'static Fact> {
+        self.steps.iter().flat_map(|step| step.facts).copied()
+    }
+
+    /// Step number `number`, from 1.
+    pub(crate) fn step(&self, number: usize) -> Option<&'static Step> {
+        self.steps.get(number.checked_sub(1)?).copied()
+    }
+
+    /// The facts that go without one of these features.
+    pub(crate) fn facts_without(&self, missing: impl Fn(Feature) -> bool) -> Vec<&'static str> {
+        let facts = self.steps.iter().flat_map(|step| step.facts.iter().map(move |fact| (step, fact)));
+        facts.filter(|(step, fact)| step.needs_for(fact).any(&missing)).map(|(_, fact)| fact.id).collect()
+    }
+
+    /// Whether a step needs one of these features, or the lesson may need it.
+    pub(crate) fn needs(&self, wanted: impl Fn(Feature) -> bool) -> bool {
+        let of_step = |step: &&'static Step| step.facts.iter().any(|fact| step.needs_for(fact).any(&wanted));
+        self.steps.iter().any(of_step) || self.may_need.iter().any(|feature| wanted(*feature))
+    }
 }

@@ -2,29 +2,40 @@
 //!
 //! The house, room by room; imports run downwards:
 //!
-//! - [`cli`]: the command line's types; [`commands`]: one file a subcommand.
-//! - [`lessons`]: one story a file; [`lesson`]: what a lesson is; [`perform`]: how one is given.
-//! - [`walk`]: a lesson step by step, on a terminal.
-//! - [`render`]: a transcript as a person or a program wants it.
-//! - [`stage`]: the verbs that lessons speak; actors; safety and cleanup, in one place.
-//! - [`observe`]: read-only looks at kernel state.
-//! - [`transcript`]: what happened, as data.
-//! - [`progress`]: what the learner has finished, from one day to the next.
-//! - [`error`] and [`diagnosis`]: what went wrong, and what it means on this machine.
-//! - [`sys`]: the only unsafe code.
+//! - `cli`: the command line's types; `commands`: one file a subcommand.
+//! - `walk`: a lesson step by step, on a terminal.
+//! - `lessons`: one story each; `lesson` and `step`: what a lesson is and declares.
+//! - `session`: a lesson being given, and the one way of its events.
+//! - `render`: a transcript as a person or a program wants it.
+//! - `probe`: what this machine can do, tried; `feature`: by which names.
+//! - `verbs`: what actors do and look at.
+//! - `stage`: what a lesson speaks to.
+//! - `sandbox`: how a stage comes to be and ends.
+//! - `actors`: processes that do as they are told.
+//! - `diagnosis`: from an error to its cause here and what to do; `error`: what went wrong, as data.
+//! - `observe`: read-only looks at kernel state.
+//! - `progress`: what the learner has finished, from one day to the next.
+//! - `transcript`: what happened, as data.
+//! - `sys`: the only unsafe code.
 
+mod actors;
 pub mod cli;
 pub mod commands;
-pub mod diagnosis;
-pub mod error;
-pub mod lesson;
+mod diagnosis;
+mod error;
+mod feature;
+mod lesson;
 #[path = "../lessons/mod.rs"]
-pub mod lessons;
-pub mod observe;
-pub mod perform;
-pub mod progress;
-pub mod render;
-pub mod stage;
+mod lessons;
+mod observe;
+mod probe;
+mod progress;
+mod render;
+mod sandbox;
+mod session;
+mod stage;
+mod step;
 pub mod sys;
-pub mod transcript;
-pub mod walk;
+mod transcript;
+mod verbs;
+mod walk;

@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use nix::errno::Errno;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -31,7 +32,7 @@ const UNMAPPED: u32 = 65534;
 
 /// A lesson's best result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Done {
+pub(crate) struct Done {
     /// How many questions were answered right.
     pub right: usize,
     /// How many were asked; 0 where there were none.
@@ -47,7 +48,7 @@ impl Done {
 
 /// Which lessons are finished, and how well.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Where it is kept; `None` where the environment names no place.
     file: Option<PathBuf>,
     kept: Kept,
@@ -58,12 +59,12 @@ pub struct Progress {
 impl Progress {
     /// What is kept, and where it cannot be used, one line that says why; the progress is empty then, and
     /// [`Progress::save`] refuses for the same reason. That nothing was ever kept is no reason to complain.
-    pub fn load() -> (Self, Option<String>) {
+    pub(crate) fn load() -> (Self, Option<String>) {
         Progress::load_from(Progress::file())
     }
 
     /// The file; `None` where neither XDG_STATE_HOME nor HOME is an absolute path.
-    pub fn file() -> Option<PathBuf> {
+    pub(crate) fn file() -> Option<PathBuf> {
         let path = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let state = path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state")));
         state.map(|state| state.join("nslearn/progress.json"))
@@ -77,12 +78,12 @@ impl Progress {
     }
 
     /// A lesson's best result; `None` if it was not finished yet.
-    pub fn of(&self, lesson: &str) -> Option<Done> {
+    pub(crate) fn of(&self, lesson: &str) -> Option<Done> {
         self.kept.lessons.get(lesson).map(Entry::done)
     }
 
     /// A lesson was finished, with so many questions answered right `of` so many; of two results the better one stays.
-    pub fn finished(&mut self, lesson: &str, right: usize, of: usize) {
+    pub(crate) fn finished(&mut self, lesson: &str, right: usize, of: usize) {
         let done = Done { right: right.min(of), of };
         self.kept.note(lesson, done);
         self.new.push((lesson.to_owned(), done));
@@ -94,7 +95,7 @@ impl Progress {
     ///
     /// # Errors
     /// One line that says why nothing is kept; the file is then as it was.
-    pub fn save(&self) -> Result<(), String> {
+    pub(crate) fn save(&self) -> Result<(), String> {
         if self.new.is_empty() {
             return Ok(());
         }
@@ -112,7 +113,7 @@ impl Progress {
     ///
     /// # Errors
     /// Where it could not be removed, or is not the user's to remove. The error says why, in one line.
-    pub fn forget() -> io::Result<bool> {
+    pub(crate) fn forget() -> io::Result<bool> {
         Progress::file().map_or(Ok(false), |file| forget(&file))
     }
 }
@@ -279,7 +280,7 @@ fn forget(file: &Path) -> io::Result<bool> {
 
 /// A call that the kernel refused.
 fn refusal(call: &str, path: &Path, error: &io::Error) -> String {
-    let answer = error.raw_os_error().map_or_else(|| error.to_string(), errno_name);
+    let answer = error.raw_os_error().map_or_else(|| error.to_string(), |errno| errno_name(Errno::from_raw(errno)));
     format!("{call}({}): {answer}", shown(path))
 }
 

@@ -36,10 +36,8 @@ macro_rules! tests {
                     tells_of_each_call_that_the_kernel_saw_and_of_no_other,
                 }
                 notes {
-                    has_notes_on_every_step_under_its_own_title,
                     has_notes_that_head_each_step_with_its_own_line,
                     has_minutes_of_all_steps_that_add_up_to_its_own,
-                    has_notes_that_make_a_point_and_ask_and_answer_a_question,
                     has_notes_whose_text_has_all_that_the_json_has,
                     has_the_same_notes_on_one_step_alone_as_among_all,
                     has_notes_that_are_nowhere_wider_than_the_terminal,
@@ -60,12 +58,6 @@ macro_rules! tests {
                     has_every_guess_judged_by_what_the_kernel_says,
                 }
                 questions {
-                    asks_three_or_four_questions,
-                    gives_two_to_four_choices_that_differ_and_fit_on_a_line,
-                    asks_at_the_head_of_a_step,
-                    answers_every_question_once_in_its_step_by_one_of_its_choices,
-                    does_not_always_have_the_same_letter_for_the_right_answer,
-                    does_not_always_have_the_longest_or_the_shortest_answer_right,
                     leaves_out_its_questions_and_their_answers_and_nothing_else,
                 }
                 recording {

@@ -1,10 +1,10 @@
 //! The teacher's notes: there are some for each step, they fit the lesson, and they fit the terminal.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::consistency::{snapshot, snapshot_events};
-use crate::support::{Lab, lab, of_kind};
+use crate::consistency::snapshot;
+use crate::support::{Lab, lab};
 
 fn cards(lab: &Lab, id: &str) -> Vec<Value> {
     lab.run(["notes", id, "--format", "json"]).end().must_be(0).events()
@@ -16,18 +16,7 @@ fn text(lab: &Lab, args: &[&str], columns: usize) -> String {
 
 /// The file to mend, and the step in it.
 fn place(id: &str, card: &Value) -> String {
-    format!("lessons/notes/{}.rs, step {}", id.replace('-', "_"), card["number"])
-}
-
-pub fn has_notes_on_every_step_under_its_own_title(id: &str) {
-    let lab = lab();
-    let events = snapshot_events(id);
-    let told: Vec<_> =
-        of_kind(&events, "step").iter().map(|step| json!([id, step["number"], step["of"], step["title"]])).collect();
-    let noted: Vec<_> =
-        cards(&lab, id).iter().map(|card| json!([card["lesson"], card["number"], card["of"], card["title"]])).collect();
-    let file = format!("lessons/notes/{}.rs", id.replace('-', "_"));
-    assert_eq!(noted, told, "{file}: the steps that it has notes for (left), and those of the lesson (right)");
+    format!("lessons/{}/steps.rs, step {}", id.replace('-', "_"), card["number"])
 }
 
 pub fn has_notes_that_head_each_step_with_its_own_line(id: &str) {
@@ -52,24 +41,6 @@ pub fn has_minutes_of_all_steps_that_add_up_to_its_own(id: &str) {
         over += minutes;
     }
     assert_eq!(Some(over), lesson["minutes"].as_u64(), "notes {id} tells the minutes of every step");
-}
-
-pub fn has_notes_that_make_a_point_and_ask_and_answer_a_question(id: &str) {
-    let lab = lab();
-    for card in cards(&lab, id) {
-        let place = place(id, &card);
-        let of = |key: &str| card[key].as_str().unwrap().to_owned();
-        assert!(of("point").ends_with('.'), "{place}: the point is no sentence");
-        let ask = of("ask");
-        let (question, answer) =
-            ask.split_once(" (").unwrap_or_else(|| panic!("{place}: no answer in brackets behind the question"));
-        assert!(question.ends_with('?'), "{place}: the question has no question mark");
-        assert!(answer.ends_with(".)"), "{place}: the answer in brackets is no sentence");
-        let misunderstanding = of("misunderstanding");
-        let quoted = misunderstanding.strip_prefix('"').and_then(|rest| rest.split_once(".\" "));
-        let (_, reply) = quoted.unwrap_or_else(|| panic!("{place}: the misunderstanding is not in quotes"));
-        assert!(reply.ends_with('.'), "{place}: no reply to the misunderstanding");
-    }
 }
 
 pub fn has_notes_whose_text_has_all_that_the_json_has(id: &str) {

@@ -93,7 +93,7 @@ fn no_line_of_the_list_is_wider_than_a_narrow_terminal() {
 
 /// The contract with other programs: the keys that every event of a kind has.
 const CONTRACT: [(&str, &[&str]); 12] = [
-    ("lesson", &["id", "title", "question", "number", "of", "minutes", "kernel"]),
+    ("lesson", &["id", "title", "question", "minutes", "kernel"]),
     ("step", &["number", "of", "title"]),
     ("said", &["text"]),
     ("called", &["actor", "syscall", "args"]),

@@ -59,10 +59,9 @@ fn the_list_marks_the_lessons_that_are_finished_and_tells_how_the_questions_were
 ✔ pid         PID namespaces · one process, several numbers (15 min)
               2 of 3 questions right
   uts         UTS namespaces · one machine, two names (8 min)
-  net         Network namespaces · a network each, a cable between (15 min)
-  shared-net  Shared namespaces · two containers, one localhost (10 min)
 ";
-    assert_eq!(end.stdout, expected);
+    assert!(end.stdout.starts_with(expected), "{}", end.stdout);
+    assert_eq!(end.stdout.matches('✔').count(), 2, "{}", end.stdout);
     let wide = with_state(&lab, &state, &["list"]).env("COLUMNS", "100").end().must_be(0).stdout;
     assert!(wide.contains("several numbers (15 min) · 2 of 3 questions right\n"), "{wide}");
 }

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::moments::{processes_of, sleepers, wait_until_none_runs};
-use crate::support::{Lab, lab, stage};
+use crate::support::{Lab, lab, stage, stage_alone};
 use crate::terminal::{Terminal, on_a_terminal};
 
 /// As large as a terminal is, and as a large one.
@@ -342,7 +342,8 @@ fn a_shell_on_a_lessons_stage_can_be_had_at_once() {
 
 #[test]
 fn the_notes_follow_a_walk_on_another_terminal() {
-    let Some(lab) = stage() else { return };
+    // They follow the walk that was begun last, and other tests walk as well.
+    let Some(lab) = stage_alone() else { return };
     let Some(mut walk) = begin(&lab, "uts", &[], (80, 24)) else { return };
     walk.wait_for_step(1, 6);
     let Some(notes) = on_a_terminal(&lab, &["notes", "uts"]) else { return };

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
@@ -10,7 +10,15 @@ use crate::cli::Cli;
 pub(super) fn run(shell: Shell) -> io::Result<u8> {
     // Into memory first: clap_complete panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "nslearn", &mut script);
+    clap_complete::generate(shell, &mut for_learners(), "nslearn", &mut script);
     io::stdout().write_all(&script)?;
     Ok(0)
+}
+
+/// The command line without the subcommands that its help does not show: clap_complete would offer them.
+fn for_learners() -> Command {
+    let all = Cli::command();
+    let shown = all.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()).cloned();
+    let command = Command::new("nslearn").version(env!("CARGO_PKG_VERSION")).args(all.get_arguments().cloned());
+    command.subcommands(shown)
 }

@@ -2,17 +2,17 @@
 
 use std::io::{self, IsTerminal};
 
-use super::{complain, remark, status};
-use crate::cli::{Format, Lessons, Output};
+use super::{complain, status, warn};
+use crate::cli::{Lessons, Output};
 use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
 use crate::lessons;
-use crate::perform::{Outcome, Stopped, perform};
 use crate::progress::Progress;
-use crate::render::{Recording, Renderer};
-use crate::transcript::{Event, Letters, StandIns, scrub};
-use crate::walk::{Pace, Walked, walk};
+use crate::render::{Format, Line, Recording, Renderer, Style};
+use crate::session::{Outcome, Session, Stopped};
+use crate::transcript::{Event, Story};
+use crate::walk::{WalkOptions, WalkOutcome, walk};
 
 pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
     let chosen = match choose(wanted, output.format) {
@@ -23,7 +23,7 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
         }
     };
     let title = title(&chosen);
-    let recording = wanted.record.as_deref().map(|file| Recording::new(file, &title, output));
+    let recording = wanted.record.as_deref().map(|file| Recording::new(file, &title, output.options()));
     let recording = match recording.transpose() {
         Ok(recording) => recording,
         Err(error) => {
@@ -31,16 +31,24 @@ pub(super) fn run(wanted: &Lessons, output: &Output) -> io::Result<u8> {
             return Ok(status::FAILED);
         }
     };
-    let mut renderer = Renderer::new(output, &title).recorded(recording);
+    let mut renderer = Renderer::new(output.options(), &title).recorded(recording);
     let (mut worst, mut whole) = (0, 0);
     for lesson in &chosen {
         let given = give(lesson, wanted, output, &mut renderer)?;
         worst = worst.max(given.status);
         whole += usize::from(given.to_the_end);
         // Where there is no stage for one, there is none for the next.
-        if given.left || given.status == status::NOT_HERE && !given.to_the_end {
+        if given.quit || given.status == status::NOT_HERE && !given.to_the_end {
             break;
         }
+    }
+    if let Some(next) = chosen.get(whole.saturating_sub(1)).and_then(|last| lessons::after(last))
+        && whole == chosen.len()
+        && output.format == Format::Terminal
+        && io::stdout().is_terminal()
+    {
+        let next = Line::plain("next: ").with(Style::Command, format!("nslearn lesson {}", next.id));
+        renderer.lines(&[next, Line::new()])?;
     }
     let kept = renderer.into_recording().is_none_or(|recording| keep(recording, whole == chosen.len()));
     Ok(if kept { worst } else { worst.max(status::FAILED) })
@@ -60,27 +68,46 @@ struct Given {
     /// Whether all of it was shown.
     to_the_end: bool,
     /// Whether the learner left it.
-    left: bool,
+    quit: bool,
 }
 
 impl Given {
     fn to_its_end(outcome: &Outcome) -> Given {
-        let status = match outcome {
-            outcome if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
-            outcome if outcome.held == 0 => status::NOT_HERE,
-            _ => 0,
-        };
-        Given { status, to_the_end: true, left: false }
+        Given { status: status_of(outcome), to_the_end: true, quit: false }
+    }
+}
+
+/// With which status to exit after a lesson that was given to its end.
+pub(super) fn status_of(outcome: &Outcome) -> u8 {
+    match outcome {
+        outcome if outcome.failed > 0 || outcome.left_behind > 0 => status::FAILED,
+        outcome if outcome.held == 0 => status::NOT_HERE,
+        _ => 0,
+    }
+}
+
+/// Tells why a lesson stopped before its end: with which status to exit.
+///
+/// # Errors
+/// Where there is nobody to tell.
+pub(super) fn tell_stop(lesson: &Lesson, why: Stopped, renderer: &mut Renderer) -> io::Result<u8> {
+    match why {
+        Stopped::Audience(error) => Err(error),
+        Stopped::NoStage(error) => Ok(tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE)),
+        Stopped::Midway(error) => {
+            renderer.rest()?;
+            Ok(tell(lesson, "stopped here", &error, status::FAILED))
+        }
     }
 }
 
 /// Gives one lesson: as a walk, where there is somebody who can be waited for, else at one go.
 fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &mut Renderer) -> io::Result<Given> {
     let given = if walks(wanted, output) {
-        let pace = Pace { auto: wanted.auto, questions: !wanted.no_questions };
-        walk(lesson, output, pace, renderer).map(|walked| match walked {
-            Walked::Left => Given { left: true, ..Given::default() },
-            Walked::Through { outcome, right } => {
+        let options = WalkOptions { auto: wanted.auto, questions: !wanted.no_questions, scrubbed: output.scrub };
+        walk(lesson, options, renderer).map(|walked| match walked {
+            WalkOutcome::Quit => Given { quit: true, ..Given::default() },
+            WalkOutcome::Through { outcome, right } => {
                 if let Some((right, of)) = right {
                     remember(lesson, right, of);
                 }
@@ -90,16 +117,10 @@ fn give(lesson: &'static Lesson, wanted: &Lessons, output: &Output, renderer: &m
     } else {
         tell_straight(lesson, wanted, output, renderer).map(|outcome| Given::to_its_end(&outcome))
     };
-    let status = match given {
-        Ok(given) => return Ok(given),
-        Err(Stopped::Audience(error)) => return Err(error),
-        Err(Stopped::NoStage(error)) => tell(lesson, "cannot be shown on this machine", &error, status::NOT_HERE),
-        Err(Stopped::Midway(error)) => {
-            renderer.rest()?;
-            tell(lesson, "stopped here", &error, status::FAILED)
-        }
-    };
-    Ok(Given { status, ..Given::default() })
+    match given {
+        Ok(given) => Ok(given),
+        Err(why) => Ok(Given { status: tell_stop(lesson, why, renderer)?, ..Given::default() }),
+    }
 }
 
 /// Keeps in mind that a lesson was walked through. Where that cannot be kept, it is said, and nothing else is different.
@@ -109,7 +130,7 @@ fn remember(lesson: &Lesson, right: usize, of: usize) {
     // Of a file that is not to be trusted it is told once, not as what could be read and again as what could be written.
     let saved = progress.save();
     if let Some(complaint) = complaint.or(saved.err()) {
-        remark(&complaint);
+        warn(&complaint);
     }
 }
 
@@ -125,17 +146,22 @@ fn tell_straight(
     output: &Output,
     renderer: &mut Renderer,
 ) -> Result<Outcome, Stopped> {
-    // Letters and stand-ins begin anew with each lesson: each has a stage of its own.
-    let (mut letters, mut stand_ins) = (Letters::default(), StandIns::default());
-    let mut window = Window::new(wanted.step, !wanted.no_questions);
-    perform(lesson, &lessons::place(lesson), &mut |mut event| {
-        // Also of what is not shown: a namespace has the same letter whether or not its step is looked at alone.
-        letters.assign(&mut event);
-        if output.scrub {
-            scrub(&mut event, &mut stand_ins);
-        }
-        if window.shows(&event) { renderer.event(&event) } else { Ok(()) }
+    let (only, questions) = (wanted.step, !wanted.no_questions);
+    Session::give(lesson, output.scrub, &mut |story, event| {
+        if shows(only, questions, story, event) { renderer.event(story, event) } else { Ok(()) }
     })
+}
+
+/// Whether something is shown, where only one step is wanted, or no questions: what stands at the lesson's head and foot is
+/// in any case.
+fn shows(only: Option<usize>, questions: bool, story: &Story, event: &Event) -> bool {
+    match event {
+        Event::Asked(_) | Event::Answered { .. } if !questions => false,
+        Event::Lesson(_) | Event::Ended(_) => true,
+        // Where everybody stands at the end of a step is where they stand before the next.
+        Event::Stood { .. } if only == Some(story.step + 1) => true,
+        _ => only.is_none_or(|only| only == story.step),
+    }
 }
 
 /// What a recording of these lessons is called.
@@ -143,32 +169,6 @@ fn title(lessons: &[&'static Lesson]) -> String {
     match lessons {
         [lesson] => format!("{} · {}", lesson.title, lesson.subtitle),
         lessons => lessons.iter().map(|lesson| lesson.title).collect::<Vec<_>>().join(" · "),
-    }
-}
-
-/// Which part of a lesson is shown: all of it, or one step, between what stands at the lesson's head and foot.
-struct Window {
-    wanted: Option<usize>,
-    questions: bool,
-    /// The step that is being told; 0 before the first.
-    current: usize,
-}
-
-impl Window {
-    fn new(wanted: Option<usize>, questions: bool) -> Self {
-        Window { wanted, questions, current: 0 }
-    }
-
-    fn shows(&mut self, event: &Event) -> bool {
-        match event {
-            Event::Asked(_) | Event::Answered { .. } if !self.questions => return false,
-            Event::Lesson(_) | Event::Ended(_) => return true,
-            Event::Step { number, .. } => self.current = *number,
-            // Where everybody stands at the end of a step is where they stand before the next.
-            Event::Stood { .. } if self.wanted == Some(self.current + 1) => return true,
-            _ => {}
-        }
-        self.wanted.is_none_or(|wanted| wanted == self.current)
     }
 }
 
@@ -196,7 +196,7 @@ fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, Stri
 /// The lesson of this name, if it has this step; or what to say to somebody who asked for one that there is not.
 pub(super) fn find(name: &str, step: Option<usize>) -> Result<&'static Lesson, String> {
     let lesson = lessons::find(name).ok_or_else(|| unknown(name))?;
-    let steps = lesson.steps;
+    let steps = lesson.steps.len();
     match step.filter(|step| !(1..=steps).contains(step)) {
         Some(step) => {
             Err(format!("nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}", lesson.id))

@@ -4,19 +4,19 @@ use std::io;
 
 use serde_json::json;
 
-use super::remark;
-use crate::cli::{Format, Output};
+use super::warn;
+use crate::cli::Output;
 use crate::lesson::Lesson;
 use crate::lessons;
 use crate::progress::{Done, Progress};
-use crate::render::{Line, Printer, Style, fold};
+use crate::render::{Format, Line, Printer, Style, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
     let (progress, complaint) = Progress::load();
     if let Some(complaint) = complaint {
-        remark(&complaint);
+        warn(&complaint);
     }
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(output.options());
     let lines = match output.format {
         Format::Json => lessons::ALL.iter().map(|lesson| Line::plain(card(lesson, &progress))).collect(),
         _ => table(printer.width, &progress),
@@ -32,11 +32,11 @@ pub(super) fn table(width: usize, progress: &Progress) -> Vec<Line> {
         let done = progress.of(lesson.id);
         let mark = if done.is_some() { Line::new().with(Style::Held, "✔") } else { Line::new() };
         let line = mark
-            .to_column(2)
+            .padded_to(2)
             .with(Style::Command, lesson.id)
-            .to_column(name + 4)
+            .padded_to(name + 4)
             .with(Style::Plain, format!("{} · {}", lesson.title, lesson.subtitle))
-            .with(Style::Quiet, format!(" ({} min)", lesson.minutes));
+            .with(Style::Quiet, format!(" ({} min)", lesson.minutes()));
         with_answers(fold(line, width, name + 4), done, width, name + 4)
     };
     lessons::ALL.iter().flat_map(row).collect()
@@ -55,11 +55,11 @@ fn with_answers(mut row: Vec<Line>, done: Option<Done>, width: usize, indent: us
 }
 
 fn card(lesson: &Lesson, progress: &Progress) -> String {
-    let place = lessons::place(lesson);
+    let facts: Vec<&str> = lesson.facts().map(|fact| fact.id).collect();
     json!({
         "id": lesson.id, "title": lesson.title, "subtitle": lesson.subtitle, "question": lesson.question,
-        "number": place.number, "of": place.of, "minutes": lesson.minutes, "steps": lesson.steps,
-        "facts": lesson.facts, "man": lesson.man, "finished": progress.of(lesson.id),
+        "number": lessons::number(lesson), "of": lessons::ALL.len(), "minutes": lesson.minutes(),
+        "steps": lesson.steps.len(), "facts": facts, "man": lesson.man, "finished": progress.of(lesson.id),
     })
     .to_string()
 }

@@ -1,6 +1,7 @@
-//! One file a subcommand.
+//! One file a subcommand; `dev`, which has several of its own, is a folder.
 
 mod completions;
+mod dev;
 mod doctor;
 mod lesson;
 mod list;
@@ -43,6 +44,7 @@ pub fn run(cli: &Cli) -> u8 {
         Some(Command::Reset) => reset::run(&cli.output),
         Some(Command::Completions { shell }) => completions::run(*shell),
         Some(Command::Man) => man::run(),
+        Some(Command::Dev(wanted)) => dev::run(wanted, &cli.output),
     };
     result.unwrap_or_else(|error| cannot_show(&error))
 }
@@ -71,7 +73,7 @@ fn cannot_show(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return status::PIPE_CLOSED;
     }
-    let why = error.raw_os_error().map_or_else(|| error.to_string(), errno_name);
+    let why = error.raw_os_error().map_or_else(|| error.to_string(), |errno| errno_name(Errno::from_raw(errno)));
     complain(&format!("nslearn: writing to standard output: {why}"));
     status::FAILED
 }
@@ -85,7 +87,7 @@ fn complain(message: &str) {
 }
 
 /// The same of what harms nothing: on one line, however long, so that whoever looks for it finds it with one search.
-fn remark(message: &str) {
+fn warn(message: &str) {
     tell(&format!("nslearn: {message}"));
 }
 

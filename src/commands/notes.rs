@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal};
 use serde_json::json;
 
 use super::{complain, lesson, status};
-use crate::cli::{Format, Notes, Output};
-use crate::lesson::{Lesson, Note};
-use crate::render::{Line, Printer, Style};
+use crate::cli::{Notes, Output};
+use crate::lesson::Lesson;
+use crate::render::{Format, Line, Printer, Style};
+use crate::step::{Note, Step};
 use crate::walk::{Following, clock, note_on};
 
 pub(super) fn run(wanted: &Notes, output: &Output) -> io::Result<u8> {
@@ -18,9 +19,9 @@ pub(super) fn run(wanted: &Notes, output: &Output) -> io::Result<u8> {
             return Ok(status::USAGE);
         }
     };
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(output.options());
     let width = printer.width;
-    let numbers = (1..=lesson.steps).filter(|number| wanted.step.is_none_or(|step| step == *number));
+    let numbers = (1..=lesson.steps.len()).filter(|number| wanted.step.is_none_or(|step| step == *number));
     let shown: Vec<Vec<Line>> = match output.format {
         Format::Json => vec![numbers.filter_map(|number| card(lesson, number)).collect()],
         _ => {
@@ -56,9 +57,9 @@ fn follow(lesson: &Lesson, walk: Following, printer: &mut Printer) -> io::Result
 }
 
 fn card(lesson: &Lesson, number: usize) -> Option<Line> {
-    let Note { title, minutes, point, ask, misunderstanding } = lesson.notes.get(number - 1)?;
+    let Step { title, minutes, note: Note { point, ask, misunderstanding }, .. } = lesson.step(number)?;
     let card = json!({
-        "lesson": lesson.id, "number": number, "of": lesson.steps, "title": title, "minutes": minutes,
+        "lesson": lesson.id, "number": number, "of": lesson.steps.len(), "title": title, "minutes": minutes,
         "point": point, "ask": ask, "misunderstanding": misunderstanding,
     });
     Some(Line::plain(card.to_string()))

@@ -4,21 +4,21 @@ use std::io;
 
 use serde_json::json;
 
-use super::{remark, status};
-use crate::cli::{Format, Output};
+use super::{status, warn};
+use crate::cli::Output;
 use crate::progress::{Progress, shown};
-use crate::render::{Line, Printer, fold};
+use crate::render::{Format, Line, Printer, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
     let forgotten = match Progress::forget() {
         Ok(forgotten) => forgotten,
         Err(error) => {
-            remark(&format!("nothing was forgotten: {error}"));
+            warn(&format!("nothing was forgotten: {error}"));
             return Ok(status::FAILED);
         }
     };
     let file = Progress::file().map(|file| shown(&file));
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(output.options());
     let lines = if output.format == Format::Json {
         vec![Line::plain(json!({"forgotten": forgotten, "file": file}).to_string())]
     } else {

@@ -9,10 +9,10 @@ use crate::cli::ShellOnStage;
 use crate::diagnosis::advise;
 use crate::error::Error;
 use crate::lesson::Lesson;
-use crate::lessons;
-use crate::perform::{Performance, Stopped};
-use crate::stage::{Foreground, Manner, run_on_a_stage};
-use crate::transcript::{Event, Membership};
+use crate::probe;
+use crate::sandbox::{Foreground, run_in_a_sandbox};
+use crate::session::{Session, Stopped};
+use crate::stage::Pacing;
 use crate::walk::{own_shell, visit};
 
 /// Why there is no shell.
@@ -26,12 +26,12 @@ enum Refused {
 }
 
 pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
-    let left = match &wanted.lesson {
+    let ended = match &wanted.lesson {
         None => on_an_empty_stage(wanted.command.as_deref()),
         Some(name) => in_a_lesson(name, wanted),
     };
-    match left {
-        Ok(left) => Ok(u8::try_from(left).unwrap_or(status::FAILED)),
+    match ended {
+        Ok(ended) => Ok(u8::try_from(ended).unwrap_or(status::FAILED)),
         Err(Refused::Audience(error)) => Err(error),
         Err(Refused::Usage(message)) => {
             complain(&message);
@@ -51,20 +51,20 @@ pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
 }
 
 fn on_an_empty_stage(command: Option<&str>) -> Result<i32, Refused> {
-    let left = match command {
-        Some(command) => run_on_a_stage("/bin/sh".as_ref(), &["-c", command]),
-        None => run_on_a_stage(&own_shell(), &[]),
+    let status = match command {
+        Some(command) => run_in_a_sandbox("/bin/sh".as_ref(), &["-c", command]),
+        None => run_in_a_sandbox(&own_shell(), &[]),
     };
-    left.map_err(Refused::Stage)
+    status.map_err(|error| Refused::Stage(probe::in_the_way_of_a_stage(error)))
 }
 
 /// A shell in the place of an actor, at the end of a step.
 fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
     let lesson = find(name, wanted.step).map_err(Refused::Usage)?;
-    let step = wanted.step.unwrap_or(lesson.steps);
+    let step = wanted.step.unwrap_or(lesson.steps.len());
     let actor = wanted.actor.as_deref().unwrap_or("host");
-    let (mut performance, stood) = play_to(lesson, step)?;
-    let names: Vec<&str> = stood.iter().map(|member| member.actor.as_str()).collect();
+    let mut session = play_to(lesson, step)?;
+    let names: Vec<&str> = session.story().now().iter().map(|member| member.actor.as_str()).collect();
     if !names.contains(&actor) {
         let (actor, names) = (actor.escape_debug(), names.join(", "));
         let message = format!("nslearn: there is no '{actor}' at the end of step {step}\n  there are: {names}");
@@ -74,32 +74,23 @@ fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
     let terminal = Foreground::lend();
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
-    let left = performance.visit(visit(actor, &place, wanted.command.as_deref()), streams);
+    let outcome = session.visit(visit(actor, &place, wanted.command.as_deref()), streams);
     drop(terminal);
-    let left = left.map_err(Refused::Stage)?;
-    if !left.with_mounts {
+    let outcome = outcome.map_err(Refused::Stage)?;
+    if !outcome.with_mounts {
         complain(&format!("nslearn: {actor}'s own root holds no shell: the files were the host's"));
     }
-    Ok(left.status)
+    Ok(outcome.status)
 }
 
-/// Plays a lesson, unseen, to the end of a step; and who stands where then.
-fn play_to(lesson: &'static Lesson, step: usize) -> Result<(Performance, Vec<Membership>), Refused> {
-    let mut now = (0, Vec::new());
-    let mut performance =
-        Performance::open(lesson, &lessons::place(lesson), Manner::StepByStep, &mut |_| Ok(())).map_err(stopped)?;
+/// Plays a lesson, unseen, to the end of a step.
+fn play_to(lesson: &'static Lesson, step: usize) -> Result<Session, Refused> {
+    let mut session = Session::open(lesson, Pacing::StepByStep, false, &mut |_, _| Ok(())).map_err(stopped)?;
     loop {
-        let mut over = false;
-        let more = performance.advance(&mut |event| {
-            match event {
-                Event::Step { number, .. } => (now.0, over) = (number, false),
-                Event::Stood { members } => (now.1, over) = (members, true),
-                _ => {}
-            }
-            Ok(())
-        });
-        if !more.map_err(stopped)? || over && now.0 >= step {
-            return Ok((performance, now.1));
+        let more = session.advance(&mut |_, _| Ok(())).map_err(stopped)?;
+        let story = session.story();
+        if !more || story.over && story.step >= step {
+            return Ok(session);
         }
     }
 }

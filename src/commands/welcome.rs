@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::render::{Line, Printer, Style, fold};
 
 pub(super) fn run(output: &Output) -> io::Result<u8> {
-    let mut printer = Printer::new(output);
+    let mut printer = Printer::new(output.options());
     let what = Line::new()
         .with(Style::Title, "nslearn")
         .with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:");

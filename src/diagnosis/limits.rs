@@ -5,20 +5,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 
 use super::Cause;
-use super::readings::{known_depth, number};
-use super::words::Words;
+use super::advice::Words;
+use super::checks::{known_depth, number};
 use crate::sys::{self, Forked};
-
-/// The flags of clone(2), the limits on what they make (namespaces(7)), and whether it lies in others of its type.
-const LIMITS: [(&str, &str, i32); 7] = [
-    ("CLONE_NEWUSER", "max_user_namespaces", libc::CLONE_NEWUSER),
-    ("CLONE_NEWPID", "max_pid_namespaces", libc::CLONE_NEWPID),
-    ("CLONE_NEWNS", "max_mnt_namespaces", 0),
-    ("CLONE_NEWUTS", "max_uts_namespaces", 0),
-    ("CLONE_NEWIPC", "max_ipc_namespaces", 0),
-    ("CLONE_NEWNET", "max_net_namespaces", 0),
-    ("CLONE_NEWCGROUP", "max_cgroup_namespaces", 0),
-];
+use crate::transcript::{CLONE_NEWUSER, Call, NamespaceType};
 
 /// How deep user and PID namespaces may lie in each other, below the machine's own.
 const DEEPEST: u64 = 32;
@@ -27,32 +17,31 @@ const DEEPEST: u64 = 32;
 const FEW: u64 = 10_000;
 
 /// Why there can be no more of what a call asked for: ENOSPC has two reasons in clone(2).
-pub(super) fn cause(call: &str) -> Cause {
-    let (name, nests) = asked(call);
+pub(super) fn cause(call: &Call) -> Cause {
+    let scarcest = scarcest(call);
     // As many as there can be in each other are fewer than this: a limit so low is met first.
-    if nests == 0 || limit(name).is_none_or(|limit| limit <= DEEPEST) {
+    if !scarcest.nests() || limit(scarcest).is_none_or(|limit| limit <= DEEPEST) {
         return Cause::Limit;
     }
     // The effect decides: from here one more can be made, so it was the depth that was refused, and not the number. Where
     // none can be made here either, it may be both, and the depth decides that is known.
     let deep = u64::try_from(known_depth()).unwrap_or_default() > DEEPEST;
-    if deep || can_be_made(nests) { Cause::Nesting } else { Cause::Limit }
+    if deep || can_be_made(scarcest) { Cause::Nesting } else { Cause::Limit }
 }
 
-/// Of what was asked for, the type with the lowest limit: its limit's name, and its flag if it lies in others of its type.
-fn asked(call: &str) -> (&'static str, i32) {
-    let asked = LIMITS.iter().filter(|(flag, ..)| call.contains(flag));
-    let (_, name, nests) = asked.min_by_key(|(_, name, _)| limit(name).unwrap_or(u64::MAX)).unwrap_or(&LIMITS[0]);
-    (name, *nests)
+/// Of what was asked for, the type with the lowest limit. Of as low ones, one that lies in others of its type.
+fn scarcest(call: &Call) -> NamespaceType {
+    let asked = call.asks_for().types().filter(|of| *of != NamespaceType::Time);
+    asked.min_by_key(|of| (limit(*of).unwrap_or(u64::MAX), !of.nests())).unwrap_or(NamespaceType::User)
 }
 
-fn limit(name: &str) -> Option<u64> {
-    number(&format!("/proc/sys/user/{name}"))
+fn limit(of: NamespaceType) -> Option<u64> {
+    number(&format!("/proc/sys/user/{}", of.limit()))
 }
 
 /// Whether this process can make a namespace of a type. It is gone at once.
-fn can_be_made(flag: i32) -> bool {
-    match sys::clone3(libc::CLONE_NEWUSER | flag) {
+fn can_be_made(of: NamespaceType) -> bool {
+    match sys::clone3((CLONE_NEWUSER | of.into()).bits()) {
         Ok(Forked::Child) => sys::exit(0),
         Ok(Forked::Parent(pid)) => {
             let _ = kill(pid, Signal::SIGKILL);
@@ -63,8 +52,9 @@ fn can_be_made(flag: i32) -> bool {
     }
 }
 
-pub(super) fn words(cause: Cause, call: &str) -> Words {
-    let (name, _) = asked(call);
+pub(super) fn words(cause: Cause, call: &Call) -> Words {
+    let scarcest = scarcest(call);
+    let name = scarcest.limit();
     if cause == Cause::Nesting {
         return Words::new(
             format!(
@@ -74,7 +64,7 @@ pub(super) fn words(cause: Cause, call: &str) -> Words {
             "none",
         );
     }
-    let why = match limit(name) {
+    let why = match limit(scarcest) {
         Some(limit @ ..=DEEPEST) => format!("The limit user.{name} is {limit} here; no disk is full"),
         // One that has ended counts until the kernel has taken it down, a moment later.
         _ => format!(
@@ -83,7 +73,7 @@ pub(super) fn words(cause: Cause, call: &str) -> Words {
     };
     // The kernel takes no larger one.
     let most = u64::from(i32::MAX.unsigned_abs());
-    let more = limit(name).map_or(FEW, |limit| FEW.max(limit.saturating_mul(2)).min(most));
+    let more = limit(scarcest).map_or(FEW, |limit| FEW.max(limit.saturating_mul(2)).min(most));
     Words::new(
         why,
         format!("sudo sysctl user.{name}={more}"),

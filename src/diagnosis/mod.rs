@@ -1,19 +1,20 @@
 //! From an error to its likely cause on this machine, and what to do about it. The effect decides: what was refused, and
 //! what a harmless call of the same sort is answered. What /proc says only tells look-alikes apart.
 
+mod advice;
+mod checks;
 mod limits;
-mod readings;
-mod words;
 
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
+use self::checks::{has_a_filter, is_filtered, may_change_ids, says};
 use crate::error::Error;
-use readings::{Status, is_filtered, says};
+use crate::transcript::Call;
 
 /// Why a machine refuses something. The names are for programs, and stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// A limit of /proc/sys/user on how many namespaces there may be.
     Limit,
     /// The bound on how deep namespaces may lie in each other.
@@ -54,7 +55,7 @@ pub enum Cause {
 
 impl Cause {
     /// The name for programs.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Cause::Limit => "limit",
             Cause::Nesting => "nesting",
@@ -80,14 +81,14 @@ impl Cause {
 
 impl Cause {
     /// Whether the machine has it all, and not enough of what it takes to do anything.
-    pub const fn is_want_of_room(self) -> bool {
+    pub(crate) const fn is_want_of_room(self) -> bool {
         matches!(self, Cause::Processes | Cause::Descriptors | Cause::Memory)
     }
 }
 
 /// What to tell somebody whose machine refused something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Advice {
+pub(crate) struct Advice {
     /// The cause, for programs.
     pub cause: Cause,
     /// What was tried, what the kernel said, and why, as far as this machine shows.
@@ -99,12 +100,12 @@ pub struct Advice {
 }
 
 /// The cause of an error, the way around it, and the risk of that.
-pub fn advise(error: &Error) -> Advice {
+pub(crate) fn advise(error: &Error) -> Advice {
     let cause = cause(error);
     let mut words = match (cause, error) {
         (Cause::Limit | Cause::Nesting, Error::Refused { call, .. }) => limits::words(cause, call),
         (Cause::Processes | Cause::Descriptors | Cause::Memory, _) => limits::words_on_resources(cause),
-        _ => words::on(cause, error),
+        _ => advice::on(cause, error),
     };
     if !words.why.is_empty() {
         words.why.insert_str(0, ". ");
@@ -114,10 +115,13 @@ pub fn advise(error: &Error) -> Advice {
 
 /// Which of the causes it is.
 fn cause(error: &Error) -> Cause {
-    let Error::Refused { syscall, call, errno, .. } = error else {
-        return if *error == Error::NoIdsForRoot { Cause::Root } else { Cause::Unknown };
+    let (call, errno) = match error {
+        Error::Refused { call, errno, .. } | Error::Transport { call, errno } => (call, *errno),
+        Error::NoIdsForRoot => return Cause::Root,
+        _ => return Cause::Unknown,
     };
-    let (syscall, errno) = (syscall.as_str(), Errno::from_raw(*errno));
+    let syscall = call.syscall.as_str();
+    let names = |start: &str| call.words().any(|word| word.starts_with(start));
     let born = matches!(syscall, "clone3" | "clone" | "fork" | "unshare");
     let powerful = born || takes_a_capability(syscall);
     match errno {
@@ -125,13 +129,13 @@ fn cause(error: &Error) -> Cause {
         Errno::EAGAIN if born => Cause::Processes,
         Errno::EMFILE | Errno::ENFILE => Cause::Descriptors,
         Errno::ENOMEM => Cause::Memory,
-        Errno::EROFS if call.contains("/proc") => Cause::ReadOnlyProc,
-        Errno::ENOENT if call.contains("/proc/self") => Cause::NoProc,
+        Errno::EROFS if names("/proc") => Cause::ReadOnlyProc,
+        Errno::ENOENT if names("/proc/self") => Cause::NoProc,
         Errno::EPERM | Errno::EACCES if writes_a_map(call) => no_map(),
         _ if is_filtered(syscall, errno) => Cause::Seccomp,
         Errno::EPERM if born => no_user_namespace(),
-        Errno::EPERM if syscall == "mount" && call.contains("proc") => Cause::MaskedProc,
-        Errno::EPERM if syscall == "mount" && call.contains("sysfs") => Cause::MaskedSys,
+        Errno::EPERM if syscall == "mount" && names("proc") => Cause::MaskedProc,
+        Errno::EPERM if syscall == "mount" && names("sysfs") => Cause::MaskedSys,
         Errno::EPERM | Errno::EACCES if powerful => Cause::SecurityModule,
         Errno::EINVAL | Errno::ENOSYS | Errno::ENODEV if powerful => Cause::Kernel,
         Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::ENOENT
@@ -144,8 +148,10 @@ fn cause(error: &Error) -> Cause {
 }
 
 /// Whether the call writes a map of ids, or what stands before it.
-fn writes_a_map(call: &str) -> bool {
-    ["uid_map", "gid_map", "setgroups"].iter().any(|file| call.contains(file))
+fn writes_a_map(call: &Call) -> bool {
+    const FILES: [&str; 3] = ["uid_map", "gid_map", "setgroups"];
+    let is_one = |path: &str| path.rsplit('/').next().is_some_and(|file| FILES.contains(&file));
+    call.syscall == "setgroups" || call.words().any(|word| word.starts_with("/proc/") && is_one(word))
 }
 
 /// What root of a user namespace of its own may do, unless something else than its capabilities forbids it.
@@ -163,9 +169,9 @@ fn may_be_a_module(syscall: &str) -> bool {
 fn no_user_namespace() -> Cause {
     if says("/proc/sys/kernel/unprivileged_userns_clone", "0") && !Uid::effective().is_root() {
         Cause::UsernsClone
-    } else if !readings::own_ids_are_mapped() {
+    } else if !checks::own_ids_are_mapped() {
         Cause::Unmapped
-    } else if !readings::is_surely_in_a_chroot() && Status::read().has_a_filter() {
+    } else if !checks::is_surely_in_a_chroot() && has_a_filter() {
         Cause::Seccomp
     } else {
         Cause::Chroot
@@ -173,7 +179,7 @@ fn no_user_namespace() -> Cause {
 }
 
 fn no_map() -> Cause {
-    if Uid::effective().is_root() && !Status::read().may_change_ids() { Cause::Root } else { Cause::SecurityModule }
+    if Uid::effective().is_root() && !may_change_ids() { Cause::Root } else { Cause::SecurityModule }
 }
 
 /// Whether AppArmor is told to keep user namespaces from programs that no profile of its own speaks of.

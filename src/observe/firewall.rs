@@ -91,7 +91,7 @@ impl NetlinkDeserializable for Message {
 ///
 /// # Errors
 /// `EOPNOTSUPP` or `EPROTONOSUPPORT` where the kernel has no nftables.
-pub fn tables() -> Result<Vec<String>, Refused> {
+pub(crate) fn tables() -> Result<Vec<String>, Refused> {
     let request = Message { kind: NFT_MSG_GETTABLE, family: NFPROTO_UNSPEC, resource: 0, table: None };
     let answers = Netlink::open_for(NETLINK_NETFILTER)?.dump(request)?;
     let name = |message: Message| {
@@ -105,7 +105,7 @@ pub fn tables() -> Result<Vec<String>, Refused> {
 ///
 /// # Errors
 /// As [`tables`]; `EPERM` without CAP_NET_ADMIN there.
-pub fn add_table(name: &str) -> Result<(), Refused> {
+pub(crate) fn add_table(name: &str) -> Result<(), Refused> {
     let netlink = Netlink::open_for(NETLINK_NETFILTER)?;
     let nftables = NFNL_SUBSYS_NFTABLES >> 8;
     let edge = |kind| Message { kind, family: NFPROTO_UNSPEC, resource: nftables, table: None }.to_bytes(0);

@@ -6,15 +6,51 @@ use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Refused};
-use crate::transcript::{Interface, MacAddress, Route};
+use crate::transcript::MacAddress;
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Interface {
+    /// Its index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// The index of the interface that it is linked to: for a veth, the other end of the cable.
+    pub link: Option<u32>,
+    /// Its flags, as ip(8) spells them.
+    pub flags: Vec<String>,
+    /// Its operational state: `UP`, `DOWN`, `UNKNOWN`, …
+    pub state: String,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// Its IPv4 addresses with their prefix lengths.
+    pub addresses: Vec<String>,
+}
+
+impl Interface {
+    /// Whether it has been set up (`IFF_UP`).
+    pub(crate) fn is_up(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "UP")
+    }
+}
+
+/// A route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    /// The destination, such as `10.1.1.0/24`.
+    pub destination: String,
+    /// The name of the interface that leads there.
+    pub interface: String,
+}
 
 /// All interfaces of the reader's network namespace, with their IPv4 addresses, by index.
 ///
 /// # Errors
 /// The kernel's refusal.
-pub fn interfaces() -> Result<Vec<Interface>, Refused> {
+pub(crate) fn interfaces() -> Result<Vec<Interface>, Refused> {
     let netlink = Netlink::open()?;
     let links = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut request = AddressMessage::default();
@@ -41,7 +77,7 @@ fn local(address: &AddressMessage) -> Option<IpAddr> {
 }
 
 /// The interface that a message tells of.
-pub fn interface(message: RouteNetlinkMessage) -> Option<Interface> {
+pub(crate) fn interface(message: RouteNetlinkMessage) -> Option<Interface> {
     let (RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link)) = message else { return None };
     let mut row = Interface {
         index: link.header.index,
@@ -84,7 +120,7 @@ fn flags(flags: LinkFlags) -> Vec<String> {
 ///
 /// # Errors
 /// The kernel's refusal.
-pub fn routes() -> Result<Vec<Route>, Refused> {
+pub(crate) fn routes() -> Result<Vec<Route>, Refused> {
     let interfaces = interfaces()?;
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;

@@ -1,9 +1,13 @@
 //! Looks at what the kernel shows: of processes, namespaces, links and sockets, by /proc and netlink. A look sees what
 //! the process that takes it sees.
 
-pub mod firewall;
-pub mod links;
-pub mod namespaces;
-pub mod netlink;
-pub mod processes;
-pub mod sockets;
+pub(crate) mod firewall;
+pub(crate) mod links;
+pub(crate) mod namespaces;
+pub(crate) mod netlink;
+pub(crate) mod processes;
+pub(crate) mod sockets;
+
+pub(crate) use links::{Interface, Route};
+pub(crate) use processes::ProcessRow;
+pub(crate) use sockets::Listener;

@@ -7,14 +7,14 @@ use std::io;
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
-use crate::transcript::{Kind, NamespaceId};
+use crate::transcript::{NamespaceId, NamespaceType};
 
 /// The namespace of one type that a process is in. `link` is a file of `/proc/PID/ns`, such as `self/ns/uts` or
 /// `1001/ns/pid_for_children`.
 ///
 /// # Errors
 /// `ENOENT` where there is no such process or no such link; `EACCES` where the process is not the reader's to look at.
-pub fn read(link: &str, kind: Kind) -> io::Result<NamespaceId> {
+pub(crate) fn read(link: &str, kind: NamespaceType) -> io::Result<NamespaceId> {
     parse(kind, fs::read_link(format!("/proc/{link}"))?.as_os_str())
 }
 
@@ -22,11 +22,11 @@ pub fn read(link: &str, kind: Kind) -> io::Result<NamespaceId> {
 ///
 /// # Errors
 /// As [`read`]; a type that this kernel does not have is left out.
-pub fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
+pub(crate) fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
     // One walk to the directory for all of them.
     let directory = File::open(format!("/proc/{process}/ns"))?;
-    let mut found = Vec::with_capacity(Kind::ALL.len());
-    for kind in Kind::ALL {
+    let mut found = Vec::with_capacity(NamespaceType::ALL.len());
+    for kind in NamespaceType::ALL {
         match readlinkat(&directory, kind.name()) {
             Ok(target) => found.push(parse(kind, &target)?),
             Err(Errno::ENOENT) => {}
@@ -37,7 +37,7 @@ pub fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
 }
 
 /// What such a link says: `uts:[4026531838]`.
-fn parse(kind: Kind, target: &OsStr) -> io::Result<NamespaceId> {
+fn parse(kind: NamespaceType, target: &OsStr) -> io::Result<NamespaceId> {
     let inode = target.to_str().and_then(|text| text.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
     let inode = inode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a namespace link"))?;
     Ok(NamespaceId { kind, inode, letter: None })
@@ -56,16 +56,16 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_link_is_read_as_it_is_shown(inode in any::<u64>(), kind in prop::sample::select(&Kind::ALL[..])) {
+        fn a_link_is_read_as_it_is_shown(inode in any::<u64>(), kind in prop::sample::select(&NamespaceType::ALL[..])) {
             let id = NamespaceId { kind, inode, letter: None };
             prop_assert_eq!(parse(kind, id.to_string().as_ref()).unwrap(), id);
         }
 
         #[test]
         fn what_is_no_link_is_an_error(target in prop::collection::vec(any::<u8>(), 0..40), cut in 0_usize..6) {
-            let _ = parse(Kind::Uts, &OsString::from_vec(target));
+            let _ = parse(NamespaceType::Uts, &OsString::from_vec(target));
             let short = "uts:[1]".get(..cut).unwrap_or_default();
-            prop_assert!(parse(Kind::Uts, short.as_ref()).is_err());
+            prop_assert!(parse(NamespaceType::Uts, short.as_ref()).is_err());
         }
     }
 }

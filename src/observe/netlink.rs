@@ -11,9 +11,12 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 
+use crate::error::{CallResult, Error};
+use crate::transcript::{Call, Value};
+
 /// Why the kernel said no: the errno, and its own sentence, where it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The errno.
     pub errno: Errno,
     /// The kernel's own words (the extended acknowledgement).
@@ -26,15 +29,30 @@ impl From<io::Error> for Refused {
     }
 }
 
+impl<T> CallResult<T> for Result<T, Refused> {
+    fn or_errno(self) -> nix::Result<T> {
+        self.map_err(|why| why.errno)
+    }
+
+    fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T, Error> {
+        self.map_err(|Refused { errno, said }| Error::Refused {
+            call: Call::new(syscall, args),
+            errno,
+            kernel_said: said,
+            recorded: false,
+        })
+    }
+}
+
 /// A conversation.
-pub struct Netlink(Socket);
+pub(crate) struct Netlink(Socket);
 
 impl Netlink {
     /// Begins a conversation.
     ///
     /// # Errors
     /// Those of socket(2).
-    pub fn open() -> Result<Self, Refused> {
+    pub(crate) fn open() -> Result<Self, Refused> {
         Netlink::open_for(NETLINK_ROUTE)
     }
 
@@ -42,7 +60,7 @@ impl Netlink {
     ///
     /// # Errors
     /// `EPROTONOSUPPORT` where the kernel does not have it.
-    pub fn open_for(protocol: isize) -> Result<Self, Refused> {
+    pub(crate) fn open_for(protocol: isize) -> Result<Self, Refused> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -56,7 +74,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel's refusal.
-    pub fn change(&self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refused> {
+    pub(crate) fn change(&self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refused> {
         self.send(request, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         self.answers::<RouteNetlinkMessage>().map(drop)
     }
@@ -65,7 +83,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The kernel's refusal.
-    pub fn dump<M: NetlinkSerializable + NetlinkDeserializable>(&self, request: M) -> Result<Vec<M>, Refused> {
+    pub(crate) fn dump<M: NetlinkSerializable + NetlinkDeserializable>(&self, request: M) -> Result<Vec<M>, Refused> {
         self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         self.answers()
     }
@@ -74,7 +92,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Those of send(2).
-    pub fn send<M: NetlinkSerializable>(&self, request: M, flags: u16) -> Result<(), Refused> {
+    pub(crate) fn send<M: NetlinkSerializable>(&self, request: M, flags: u16) -> Result<(), Refused> {
         let mut header = NetlinkHeader::default();
         header.flags = flags;
         let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
@@ -88,7 +106,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Those of send(2).
-    pub fn send_bytes(&self, bytes: &[u8]) -> Result<(), Refused> {
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<(), Refused> {
         retried(|| self.0.send(bytes, 0))?;
         Ok(())
     }
@@ -97,7 +115,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Those of setsockopt(2).
-    pub fn listen(&mut self, group: u32) -> Result<(), Refused> {
+    pub(crate) fn listen(&mut self, group: u32) -> Result<(), Refused> {
         Ok(self.0.add_membership(group)?)
     }
 
@@ -105,7 +123,7 @@ impl Netlink {
     ///
     /// # Errors
     /// Those of recv(2), and whatever the kernel refuses.
-    pub fn next<M: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<M>>, Refused> {
+    pub(crate) fn next<M: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<M>>, Refused> {
         let (packet, _) = retried(|| self.0.recv_from_full())?;
         messages(&packet)
     }
@@ -151,7 +169,7 @@ fn messages<M: NetlinkDeserializable>(packet: &[u8]) -> Result<Vec<NetlinkMessag
 }
 
 /// The errno of a refusal, and the sentence that stands behind the header of the request in it.
-pub fn refused(error: &ErrorMessage) -> Refused {
+pub(crate) fn refused(error: &ErrorMessage) -> Refused {
     const HEADER: usize = 16;
     const NLMSGERR_ATTR_MSG: u16 = 1;
     let mut rest = error.header.get(HEADER..).unwrap_or_default();

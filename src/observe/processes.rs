@@ -6,15 +6,28 @@ use std::io;
 use nix::errno::Errno;
 use procfs::process::{Stat, Status};
 use procfs::{FromBufRead, FromRead};
+use serde::{Deserialize, Serialize};
 
 use super::namespaces;
-use crate::transcript::{Membership, ProcessRow};
+use crate::error::is_shortage;
+use crate::transcript::Membership;
+
+/// A process, as one PID namespace knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessRow {
+    /// Its number.
+    pub pid: i32,
+    /// Its parent's number; 0: the parent is outside of this PID namespace.
+    pub ppid: i32,
+    /// Its name (`comm`).
+    pub command: String,
+}
 
 /// All processes that the reader's /proc lists, by number. One that ends meanwhile is left out.
 ///
 /// # Errors
 /// Where there is no /proc, or it cannot be read.
-pub fn list() -> io::Result<Vec<ProcessRow>> {
+pub(crate) fn list() -> io::Result<Vec<ProcessRow>> {
     let mut rows = Vec::new();
     for pid in numbers()? {
         match stat(pid) {
@@ -29,17 +42,35 @@ pub fn list() -> io::Result<Vec<ProcessRow>> {
 
 /// All processes that live and whose namespaces the reader may see, by number: their names, their numbers from the
 /// outermost PID namespace that this /proc knows to their own, and the namespaces that they are in.
-pub fn standing() -> Vec<Membership> {
+///
+/// # Errors
+/// Where the reader has as many files open as it may: then it is not known who is there.
+pub(crate) fn standing() -> nix::Result<Vec<Membership>> {
     let member = |pid: i32| {
-        let status = status(&pid.to_string()).ok()?;
+        let Some(status) = unless_short(status(&pid.to_string()))? else { return Ok(None) };
         // A zombie has left its namespaces already.
         let alive = !status.state.starts_with('Z');
-        let namespaces = namespaces::of(&pid.to_string()).ok().filter(|_| alive)?;
-        Some(Membership { actor: status.name, pids: status.nspid.unwrap_or_else(|| vec![pid]), namespaces })
+        let namespaces = unless_short(namespaces::of(&pid.to_string()))?.filter(|_| alive);
+        let pids = status.nspid.unwrap_or_else(|| vec![pid]);
+        Ok(namespaces.map(|namespaces| Membership { actor: status.name, pids, namespaces }))
     };
-    let mut members: Vec<_> = numbers().into_iter().flatten().filter_map(member).collect();
+    let numbers = unless_short(numbers())?.unwrap_or_default();
+    let members: nix::Result<Vec<_>> = numbers.into_iter().filter_map(|pid| member(pid).transpose()).collect();
+    let mut members = members?;
     members.sort_by(|one, other| one.pids.cmp(&other.pids));
-    members
+    Ok(members)
+}
+
+/// What was read, or nothing where it cannot be; but an error where that is for want of a file descriptor, which says
+/// nothing of what there is.
+fn unless_short<T>(read: io::Result<T>) -> nix::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(why) => match why.raw_os_error().map(Errno::from_raw) {
+            Some(errno) if is_shortage(errno) => Err(errno),
+            _ => Ok(None),
+        },
+    }
 }
 
 /// The numbers of one process, from the outermost PID namespace that this /proc knows to the process's own: `NSpid:` in
@@ -47,7 +78,7 @@ pub fn standing() -> Vec<Membership> {
 ///
 /// # Errors
 /// Where there is no such process, or the kernel does not say (before Linux 4.1).
-pub fn pids(pid: i32) -> io::Result<Vec<i32>> {
+pub(crate) fn pids(pid: i32) -> io::Result<Vec<i32>> {
     numbers_of(&pid.to_string())
 }
 
@@ -55,7 +86,7 @@ pub fn pids(pid: i32) -> io::Result<Vec<i32>> {
 ///
 /// # Errors
 /// As [`pids`]; `ENOENT` also where this /proc does not list the reader.
-pub fn own_pids() -> io::Result<Vec<i32>> {
+pub(crate) fn own_pids() -> io::Result<Vec<i32>> {
     numbers_of("self")
 }
 
@@ -63,14 +94,19 @@ fn numbers_of(process: &str) -> io::Result<Vec<i32>> {
     status(process)?.nspid.ok_or_else(|| io::Error::other("no NSpid in /proc/PID/status"))
 }
 
-fn status(process: &str) -> io::Result<Status> {
+/// All of /proc/PID/status, of a process or of `self`.
+///
+/// # Errors
+/// Where there is no such process, or it cannot be read.
+pub(crate) fn status(process: &str) -> io::Result<Status> {
     let text = fs::read(format!("/proc/{process}/status"))?;
-    Status::from_buf_read(text.as_slice()).map_err(io::Error::other)
+    // A process may call itself by any bytes.
+    Status::from_buf_read(String::from_utf8_lossy(&text).as_bytes()).map_err(io::Error::other)
 }
 
 fn stat(pid: i32) -> io::Result<Stat> {
     let text = fs::read(format!("/proc/{pid}/stat"))?;
-    Stat::from_read(text.as_slice()).map_err(io::Error::other)
+    Stat::from_read(String::from_utf8_lossy(&text).as_bytes()).map_err(io::Error::other)
 }
 
 /// The numbers in the reader's /proc.
@@ -86,7 +122,7 @@ fn has_ended(why: &io::Error) -> bool {
 
 /// Whether a process is at its end: dead, or past the point of no return (`PF_EXITING` among the flags in
 /// `/proc/PID/stat`), from which on it gives up what it has, one thing after the other.
-pub fn is_ending(pid: i32) -> bool {
+pub(crate) fn is_ending(pid: i32) -> bool {
     const PF_EXITING: u32 = 0x4;
     stat(pid).map_or_else(|why| has_ended(&why), |stat| stat.flags & PF_EXITING != 0)
 }

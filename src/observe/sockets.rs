@@ -5,15 +5,22 @@ use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, IPPROTO_TCP};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
+use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Refused};
-use crate::transcript::Listener;
+
+/// A listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listener {
+    /// The local address and port, such as `0.0.0.0:80`.
+    pub address: String,
+}
 
 /// The TCP sockets over IPv4 that listen in the reader's network namespace.
 ///
 /// # Errors
 /// `ENOENT` where the kernel has no sock_diag for TCP.
-pub fn listeners() -> Result<Vec<Listener>, Refused> {
+pub(crate) fn listeners() -> Result<Vec<Listener>, Refused> {
     let request = SockDiagMessage::InetRequest(InetRequest {
         family: AF_INET,
         protocol: IPPROTO_TCP,

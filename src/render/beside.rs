@@ -1,9 +1,9 @@
 //! Several actors' looks at the same thing, beside each other: what one sees and another does not is seen at a glance.
 
+use super::columns::DEEDS;
 use super::layout::{columns, fold, leaves_words_whole};
-use super::looks::{command, found};
+use super::looks::found;
 use super::style::{Line, Style};
-use super::text::DEEDS;
 use crate::transcript::Look;
 
 /// The width, in columns, from which on there is room for it.
@@ -40,7 +40,7 @@ pub(super) fn side_by_side(looks: &[(String, Look)], width: usize) -> Option<Vec
 
 /// One look as a column, as wide as it likes.
 fn column(actor: &str, look: &Look) -> Vec<Line> {
-    let head = [Line::new().with(Style::Actor, actor), Line::new().with(Style::Command, command(look))];
+    let head = [Line::new().with(Style::Actor, actor), Line::new().with(Style::Command, &look.like)];
     head.into_iter().chain(found(look)).collect()
 }
 
@@ -55,7 +55,16 @@ mod tests {
     }
 
     fn ls(actor: &str, path: &str) -> Event {
-        saw(actor, Look::Directory { path: path.to_owned(), entries: vec!["etc".to_owned(); 12] })
+        saw(
+            actor,
+            Look::list("directory", format!("ls {path}"), ["etc"; 12])
+                .printed(vec![vec![["etc"; 12].join("  ").into()]]),
+        )
+    }
+
+    fn tables(names: &[String]) -> Look {
+        let lines = names.iter().map(|name| vec![format!("table {name}").into()]).collect();
+        Look::list("firewall_tables", "nft list tables", names).printed(lines)
     }
 
     /// What each event shows at once, in so many columns; what is still held back at the end comes last.
@@ -70,7 +79,7 @@ mod tests {
     #[test]
     fn a_look_is_held_back_until_the_next_event_and_no_longer() {
         let said = Event::Said { text: "So it is.".to_owned() };
-        for next in [said, Event::Stood { members: Vec::new() }, saw("host", Look::Tables(Vec::new()))] {
+        for next in [said, Event::Stood { members: Vec::new() }, saw("host", tables(&[]))] {
             let shown = shown(100, &[ls("host", "/"), ls("jail", "/"), next]);
             assert_eq!((shown[0].as_str(), shown[1].as_str()), ("", ""), "a third may follow");
             assert!(shown[2].contains("host") && shown[2].contains("jail"), "{shown:?}");
@@ -91,7 +100,10 @@ mod tests {
 
     #[test]
     fn looks_of_one_actor_or_at_different_things_stand_below_each_other() {
-        let shown = shown(100, &[ls("host", "/"), ls("host", "/tmp"), saw("jail", Look::Listeners(Vec::new()))]);
+        let shown = shown(
+            100,
+            &[ls("host", "/"), ls("host", "/tmp"), saw("jail", Look::list::<&str>("listeners", "ss -tln", []))],
+        );
         assert!(shown[1].ends_with("etc") && shown[1].contains("host       ls /"), "{shown:?}");
         assert!(shown[2].contains("host       ls /tmp"), "{shown:?}");
         assert!(shown[3].contains("jail       ss -tln"), "{shown:?}");
@@ -110,7 +122,7 @@ mod tests {
 
     #[test]
     fn where_a_column_would_cut_a_word_there_are_fewer_columns() {
-        let long = |actor| saw(actor, Look::Tables(vec!["x".repeat(40)]));
+        let long = |actor| saw(actor, tables(&["x".repeat(40)]));
         let shown = shown(100, &[long("one"), long("two")]);
         assert!(shown[2].contains("one        nft"), "under each other: {shown:?}");
         assert_eq!(shown[2].matches(&"x".repeat(40)).count(), 2, "{shown:?}");

@@ -1,10 +1,9 @@
 //! One JSON object a line: the names in here are the contract that other programs rely on.
 
-use nix::errno::Errno;
 use serde_json::{Map, Value as Json, json};
 
 use super::printable::is_obeyed;
-use crate::transcript::{Answer, Called, Event, Evidence, Interface, Look, Membership, Value};
+use crate::transcript::{Answer, Called, Event, Evidence, Look, Membership, Value};
 
 /// The event as a line.
 pub(super) fn line(event: &Event) -> String {
@@ -26,16 +25,19 @@ fn object(event: &Event) -> Json {
     match event {
         Event::Lesson(opening) => json!({
             "event": "lesson", "id": opening.id, "title": opening.title, "subtitle": opening.subtitle,
-            "question": opening.question, "number": opening.number, "of": opening.of, "minutes": opening.minutes,
-            "kernel": value(&opening.kernel),
+            "question": opening.question, "minutes": opening.minutes, "kernel": value(&opening.kernel),
         }),
         Event::Step { number, of, title } => {
             json!({"event": "step", "number": number, "of": of, "title": title})
         }
         Event::Said { text } => json!({"event": "said", "text": text}),
         Event::Called(called) => called_object(called),
+        Event::WhoIsWhere { actor, members } => {
+            let rows: Vec<Json> = members.iter().map(member).collect();
+            json!({"event": "saw", "actor": actor, "what": "namespaces", "rows": rows})
+        }
         Event::Saw { actor, look } => {
-            let mut saw = json!({"event": "saw", "actor": actor, "what": look.what()});
+            let mut saw = json!({"event": "saw", "actor": actor, "what": look.what});
             if let (Json::Object(saw), Json::Object(seen)) = (&mut saw, look_object(look)) {
                 saw.extend(seen);
             }
@@ -67,18 +69,18 @@ fn object(event: &Event) -> Json {
         Event::ByHand { command, docker } => json!({"event": "by_hand", "command": command, "docker": docker}),
         Event::Ended(closing) => json!({
             "event": "ended", "held": closing.held, "failed": closing.failed, "skipped": closing.skipped,
-            "left_behind": closing.left_behind, "man": closing.man, "next": closing.next,
+            "left_behind": closing.left_behind, "man": closing.man,
         }),
     }
 }
 
 fn called_object(called: &Called) -> Json {
-    let args: Vec<Json> = called.args.iter().map(value).collect();
-    let mut object = json!({"event": "called", "actor": called.actor, "syscall": called.syscall, "args": args});
+    let args: Vec<Json> = called.call.args.iter().map(value).collect();
+    let mut object = json!({"event": "called", "actor": called.actor, "syscall": called.call.syscall, "args": args});
     match &called.answer {
         Answer::Returned(result) => object["result"] = value(result),
         Answer::Failed { errno, meaning, kernel_said } => {
-            object["errno"] = json!(format!("{:?}", Errno::from_raw(*errno)));
+            object["errno"] = json!(format!("{errno:?}"));
             if let Some(meaning) = meaning {
                 object["meaning"] = json!(meaning);
             }
@@ -90,26 +92,23 @@ fn called_object(called: &Called) -> Json {
     if called.times > 1 {
         object["times"] = json!(called.times);
     }
-    if let Some(note) = &called.note {
-        object["note"] = json!(note);
+    if let Some(remark) = &called.remark {
+        object["note"] = json!(remark);
     }
     object
 }
 
 fn look_object(look: &Look) -> Json {
-    match look {
-        Look::Processes(rows) => json!({"rows": rows}),
-        Look::Pids(pids) => json!({"pids": pids.iter().map(value).collect::<Vec<_>>()}),
-        Look::Namespaces(members) => {
-            json!({"rows": members.iter().map(member).collect::<Vec<_>>()})
-        }
-        Look::Interfaces(rows) => json!({"rows": rows.iter().map(interface).collect::<Vec<_>>()}),
-        Look::Routes(rows) => json!({"rows": rows}),
-        Look::Tables(names) => json!({"rows": names}),
-        Look::Listeners(rows) => json!({"rows": rows}),
-        Look::Directory { path, entries } => json!({"path": path, "rows": entries}),
-        Look::Output { like, lines } => json!({"like": like, "rows": lines}),
+    let mut object: Map<String, Json> = look.about.iter().map(|(name, about)| (name.clone(), value(about))).collect();
+    object.insert("like".to_owned(), json!(look.like));
+    let row = |row: &Vec<Value>| match (look.columns.as_slice(), row.as_slice()) {
+        ([name], [only]) if name.is_empty() => value(only),
+        (names, row) => names.iter().cloned().zip(row.iter().map(value)).collect::<Map<_, _>>().into(),
+    };
+    if !look.columns.is_empty() {
+        object.insert("rows".to_owned(), look.rows.iter().map(row).collect());
     }
+    object.into()
 }
 
 fn member(row: &Membership) -> Json {
@@ -121,17 +120,13 @@ fn member(row: &Membership) -> Json {
     json!({"actor": row.actor, "pids": row.pids, "namespaces": namespaces})
 }
 
-fn interface(row: &Interface) -> Json {
-    json!({
-        "index": row.index, "name": row.name, "link": row.link, "flags": row.flags, "state": row.state,
-        "mac": row.mac.to_string(), "addresses": row.addresses,
-    })
-}
-
 fn value(value: &Value) -> Json {
     match value {
         Value::Number(number) => json!(number),
         Value::Pid(pid) | Value::MachinePid(pid) => json!(pid),
+        Value::List(values) => values.iter().map(self::value).collect(),
+        Value::Right(_, value) => self::value(value),
+        Value::Nothing => Json::Null,
         other => json!(other.to_string()),
     }
 }

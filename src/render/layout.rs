@@ -21,7 +21,7 @@ pub(super) fn paragraphs(text: &str, width: usize, indent: &str) -> Vec<Line> {
 }
 
 /// Words that stand behind a label, filled to `width`.
-pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line> {
+pub(crate) fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line> {
     let indent = label.width();
     let words = printable(words);
     // Not at hyphens: they are in names and commands.
@@ -36,11 +36,8 @@ pub fn hanging(label: &str, words: &str, style: Style, width: usize) -> Vec<Line
         .collect()
 }
 
-/// A blank at which no line is folded; it is printed as any other.
-pub(super) const NO_BREAK: char = '\u{a0}';
-
 /// The line, folded at blanks where it is wider than `width`; what is folded over stands behind `indent` columns.
-pub fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
+pub(crate) fn fold(line: Line, width: usize, indent: usize) -> Vec<Line> {
     if line.width() <= width {
         return vec![line];
     }
@@ -63,7 +60,7 @@ pub(super) fn columns(blocks: Vec<Vec<Line>>, start: usize, step: usize) -> Vec<
     let mut lines = vec![Line::new(); height];
     for (index, block) in blocks.into_iter().enumerate() {
         for (line, part) in lines.iter_mut().zip(block) {
-            *line = std::mem::take(line).to_column(start + index * step).and(part);
+            *line = std::mem::take(line).padded_to(start + index * step).and(part);
         }
     }
     lines

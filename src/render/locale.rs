@@ -11,7 +11,7 @@ pub(super) fn is_utf8() -> bool {
 }
 
 /// The text in letters that the locale has.
-pub fn for_this_locale(text: &str) -> Cow<'_, str> {
+pub(crate) fn for_this_locale(text: &str) -> Cow<'_, str> {
     if is_utf8() || text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(ascii(text)) }
 }
 

@@ -1,11 +1,12 @@
 //! What actors see, laid out as the tools that people know lay it out.
 
 use indexmap::IndexMap;
+use unicode_width::UnicodeWidthStr;
 
 use super::USUAL;
+use super::columns::{DEEDS, INDENT, actor_column, with_value};
 use super::style::{Line, Style};
-use super::text::{DEEDS, INDENT, actor_column, with_value};
-use crate::transcript::{Interface, Kind, Look, MacAddress, Membership, ProcessRow, Value};
+use crate::transcript::{Look, Membership, NamespaceType, Value};
 
 /// How wide a column of the table of namespaces is: a letter and an inode.
 const WITH_INODES: usize = 16;
@@ -13,89 +14,61 @@ const WITH_INODES: usize = 16;
 const LETTERS_ONLY: usize = 11;
 
 /// A look, under the command that shows the same.
-pub(super) fn seen(actor: &str, look: &Look, width: usize) -> Vec<Line> {
-    if let Look::Namespaces(members) = look {
-        return who_is_where(members, width);
-    }
-    let mut lines = vec![actor_column(actor).with(Style::Command, command(look))];
-    lines.extend(found(look).into_iter().map(|line| Line::new().to_column(DEEDS).and(line)));
+pub(super) fn seen(actor: &str, look: &Look) -> Vec<Line> {
+    let mut lines = vec![actor_column(actor).with(Style::Command, &look.like)];
+    lines.extend(found(look).into_iter().map(|line| Line::new().padded_to(DEEDS).and(line)));
     lines
 }
 
 /// What was found, line by line.
 pub(super) fn found(look: &Look) -> Vec<Line> {
-    let rows = rows(look);
-    if rows.is_empty() {
-        return vec![Line::new().with(Style::Quiet, "(nothing)")];
-    }
-    rows.into_iter().map(Line::plain).collect()
+    let line = |values: &Vec<Value>| Line::plain(values.iter().map(Value::to_string).collect::<String>());
+    let lines: Vec<Line> = match &look.lines {
+        Some(lines) => lines.iter().map(line).collect(),
+        None => in_columns(look).into_iter().map(Line::plain).collect(),
+    };
+    if lines.is_empty() { vec![Line::new().with(Style::Quiet, "(nothing)")] } else { lines }
 }
 
-/// The command that people know to show this.
-pub(super) fn command(look: &Look) -> String {
-    match look {
-        Look::Processes(_) => "ps -eo pid,ppid,comm".to_owned(),
-        Look::Pids(_) => "grep NSpid /proc/self/status".to_owned(),
-        Look::Namespaces(_) => "ls -l /proc/PID/ns".to_owned(),
-        Look::Interfaces(_) => "ip addr".to_owned(),
-        Look::Routes(_) => "ip route".to_owned(),
-        Look::Tables(_) => "nft list tables".to_owned(),
-        Look::Listeners(_) => "ss -tln".to_owned(),
-        Look::Directory { path, .. } => format!("ls {path}"),
-        Look::Output { like, .. } => like.clone(),
+/// The rows as ps(1) lays them out: numbers at the right, words at the left of their columns, the last as long as it is.
+fn in_columns(look: &Look) -> Vec<String> {
+    const NUMBER: usize = 7;
+    if look.rows.is_empty() || look.columns.iter().all(String::is_empty) {
+        return look.rows.iter().flatten().map(Value::to_string).collect();
     }
-}
-
-fn rows(look: &Look) -> Vec<String> {
-    match look {
-        Look::Processes(processes) => ps(processes),
-        Look::Pids(pids) => {
-            let pids: Vec<String> = pids.iter().map(|pid| format!("{pid:>7}", pid = pid.to_string())).collect();
-            vec![format!("NSpid:{}", pids.concat())]
-        }
-        Look::Namespaces(_) => Vec::new(),
-        Look::Interfaces(interfaces) => interfaces.iter().flat_map(ip_addr).collect(),
-        Look::Routes(routes) => {
-            routes.iter().map(|route| format!("{} dev {}", route.destination, route.interface)).collect()
-        }
-        Look::Tables(names) => names.iter().map(|name| format!("table {name}")).collect(),
-        Look::Listeners(listeners) => listeners.iter().map(|row| format!("LISTEN  {}", row.address)).collect(),
-        Look::Directory { entries, .. } if entries.is_empty() => Vec::new(),
-        Look::Directory { entries, .. } => vec![entries.join("  ")],
-        Look::Output { lines, .. } => lines.clone(),
-    }
-}
-
-fn ps(processes: &[ProcessRow]) -> Vec<String> {
-    let head = format!("{:>7} {:>7} {}", "PID", "PPID", "COMMAND");
-    let rows = processes.iter().map(|row| format!("{:>7} {:>7} {}", row.pid, row.ppid, row.command));
-    std::iter::once(head).chain(rows).collect()
-}
-
-fn ip_addr(row: &Interface) -> Vec<String> {
-    let link = row.link.map(|link| format!("@if{link}")).unwrap_or_default();
-    let mut lines = vec![format!("{}: {}{link}: <{}> state {}", row.index, row.name, row.flags.join(","), row.state)];
-    if row.mac != MacAddress::default() {
-        lines.push(format!("    link/ether {}", row.mac));
-    }
-    lines.extend(row.addresses.iter().map(|address| format!("    inet {address}")));
-    lines
+    let head: Vec<String> = look.columns.iter().map(|name| name.to_uppercase()).collect();
+    let is_number = |place: usize| look.rows.iter().all(|row| row.get(place).is_some_and(Value::is_number));
+    let width = |place: usize| {
+        let widths = look.rows.iter().filter_map(|row| Some(row.get(place)?.to_string().width()));
+        widths.chain([head[place].width()]).max().unwrap_or_default()
+    };
+    let line = |cells: Vec<String>| {
+        let last = cells.len() - 1;
+        let cell = |(place, cell): (usize, String)| match (is_number(place), width(place)) {
+            (true, width) => format!("{cell:>width$}", width = width.max(NUMBER)),
+            (false, _) if place == last => cell,
+            (false, width) => format!("{cell:<width$}"),
+        };
+        cells.into_iter().enumerate().map(cell).collect::<Vec<_>>().join(" ")
+    };
+    let rows = look.rows.iter().map(|row| row.iter().map(Value::to_string).collect());
+    std::iter::once(head.clone()).chain(rows).map(line).collect()
 }
 
 /// The picture that every lesson comes back to: actors across, the types of namespaces down.
-pub fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
+pub(crate) fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
     let cell = if INDENT + 8 + members.len() * WITH_INODES + 10 <= width { WITH_INODES } else { LETTERS_ONLY };
-    let mut head = Line::plain(" ".repeat(INDENT)).to_column(DEEDS);
+    let mut head = Line::plain(" ".repeat(INDENT)).padded_to(DEEDS);
     for member in members {
         head = pad(head.with(Style::Actor, &member.actor), cell);
     }
     let mut lines = vec![head];
-    for kind in Kind::ALL {
+    for kind in NamespaceType::ALL {
         let ids: Vec<_> = members.iter().map(|member| member.namespaces.iter().find(|id| id.kind == kind)).collect();
         if ids.iter().all(Option::is_none) {
             continue;
         }
-        let mut line = Line::plain(" ".repeat(INDENT)).with(Style::Plain, kind.name()).to_column(DEEDS);
+        let mut line = Line::plain(" ".repeat(INDENT)).with(Style::Plain, kind.name()).padded_to(DEEDS);
         for id in &ids {
             line = match id {
                 Some(id) => {
@@ -118,7 +91,7 @@ pub fn who_is_where(members: &[Membership], width: usize) -> Vec<Line> {
 fn pad(line: Line, cell: usize) -> Line {
     let past = line.width().saturating_sub(DEEDS);
     let column = DEEDS + past.div_ceil(cell).max(1) * cell;
-    line.to_column(column)
+    line.padded_to(column)
 }
 
 /// A look before and after, side by side.
@@ -131,18 +104,18 @@ pub(super) fn compared(
     const MARK: &str = "◀ changed";
     let names = if width < USUAL { DEEDS } else { DEEDS + 5 };
     let cell = if width < USUAL { (width - names - 2) / 2 } else { 18 };
-    let head = Line::plain(" ".repeat(INDENT)).with(Style::Quiet, title).to_column(names);
+    let head = Line::plain(" ".repeat(INDENT)).with(Style::Quiet, title).padded_to(names);
     let mut lines = vec![head.with(Style::Quiet, format!("{:<cell$}after", "before"))];
     for (actor, now) in after {
         let was = before.get(actor);
-        let mut line = actor_column(actor).to_column(names);
+        let mut line = actor_column(actor).padded_to(names);
         if let Some(was) = was {
             line = with_value(line, was, false);
         }
-        line = with_value(line.to_column(names + cell), now, false);
+        line = with_value(line.padded_to(names + cell), now, false);
         if was != Some(now) {
             let mark = if width < USUAL { "◀" } else { MARK };
-            line = line.to_column((names + 2 * cell).min(width - 1)).with(Style::Notice, mark);
+            line = line.padded_to((names + 2 * cell).min(width - 1)).with(Style::Notice, mark);
         }
         lines.push(line);
     }

@@ -16,7 +16,9 @@ impl Markdown {
     /// What one event adds to the page.
     pub(super) fn event(&mut self, event: &Event) -> String {
         match event {
-            Event::Called(_) | Event::Saw { .. } | Event::Compared { .. } => self.code(event),
+            Event::Called(_) | Event::Saw { .. } | Event::WhoIsWhere { .. } | Event::Compared { .. } => {
+                self.code(event)
+            }
             Event::Stood { .. } => String::new(),
             other => format!("{}{}", self.end_block(), printable(&words(other))),
         }
@@ -73,7 +75,11 @@ fn words(event: &Event) -> String {
             let held = closing.held;
             format!("\n---\n\n{held} facts held{failed}{skipped}, {left}.\n\nRead on: {}.\n\n", manuals(&closing.man))
         }
-        Event::Called(_) | Event::Stood { .. } | Event::Saw { .. } | Event::Compared { .. } => String::new(),
+        Event::Called(_)
+        | Event::Stood { .. }
+        | Event::Saw { .. }
+        | Event::WhoIsWhere { .. }
+        | Event::Compared { .. } => String::new(),
     }
 }
 

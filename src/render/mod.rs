@@ -1,36 +1,39 @@
 //! A transcript as a person or a program wants it. Only here, and where a command prints a list of its own, are words
 //! put on the screen.
 
+mod asciicast;
 mod beside;
-mod cast;
+mod columns;
+mod command_lines;
 mod json;
 mod layout;
 mod locale;
 mod looks;
 mod markdown;
-mod picture;
+mod options;
 mod printable;
 mod recording;
-mod shell;
 mod style;
+mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
 
-pub use layout::{fold, hanging};
-pub use locale::for_this_locale;
-pub use looks::who_is_where;
-pub use printable::printable;
-pub use recording::{NotRecorded, Recording};
-pub use style::{Line, Style};
-pub use text::{command, rule};
+pub(crate) use layout::{fold, hanging};
+pub(crate) use locale::for_this_locale;
+pub(crate) use looks::who_is_where;
+pub(crate) use options::Options;
+pub(crate) use options::{Color, Format};
+pub(crate) use printable::printable;
+pub(crate) use recording::Recording;
+pub(crate) use style::{Line, Style};
+pub(crate) use text::{command, rule};
 
 use std::io::{self, StdoutLock, Write};
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 
-use crate::cli::{Color, Format, Output};
-use crate::transcript::Event;
+use crate::transcript::{Event, Story};
 
 /// The narrowest terminal that is followed.
 const NARROWEST: usize = 40;
@@ -40,7 +43,7 @@ const WIDEST: usize = 100;
 const USUAL: usize = 80;
 
 /// Shows events, one by one, as they happen.
-pub struct Renderer {
+pub(crate) struct Renderer {
     out: Printer,
     form: Form,
     recording: Option<Recording>,
@@ -50,41 +53,41 @@ enum Form {
     Text(text::Text),
     Json,
     Markdown(markdown::Markdown),
-    Svg(picture::Pictures),
-    Cast(cast::Cast),
+    Svg(svg::Pictures),
+    Asciicast(asciicast::Asciicast),
 }
 
 impl Renderer {
     /// A renderer as the command line asks for it. The title is for forms that have one for all that is shown.
-    pub fn new(output: &Output, title: &str) -> Self {
-        let out = Printer::new(output);
-        let form = match output.format {
+    pub(crate) fn new(options: Options, title: &str) -> Self {
+        let out = Printer::new(options);
+        let form = match options.format {
             Format::Terminal | Format::Plain => Form::Text(text::Text::new(out.width)),
             Format::Json => Form::Json,
             Format::Markdown => Form::Markdown(markdown::Markdown::default()),
-            Format::Svg => Form::Svg(picture::Pictures::default()),
-            Format::Asciicast => Form::Cast(cast::Cast::new(title, output.color != Color::Never)),
+            Format::Svg => Form::Svg(svg::Pictures::default()),
+            Format::Asciicast => Form::Asciicast(asciicast::Asciicast::new(title, options.color != Color::Never)),
         };
         Renderer { out, form, recording: None }
     }
 
     /// The same renderer, which also makes this recording of what it shows.
     #[must_use]
-    pub fn recorded(mut self, recording: Option<Recording>) -> Self {
+    pub(crate) fn recorded(mut self, recording: Option<Recording>) -> Self {
         self.recording = recording;
         self
     }
 
     /// The recording of what has been shown.
-    pub fn into_recording(self) -> Option<Recording> {
+    pub(crate) fn into_recording(self) -> Option<Recording> {
         self.recording
     }
 
-    /// Shows one event.
+    /// Shows one event, and where the story is with it.
     ///
     /// # Errors
     /// Where the output is closed, or cannot take more.
-    pub fn event(&mut self, event: &Event) -> io::Result<()> {
+    pub(crate) fn event(&mut self, story: &Story, event: &Event) -> io::Result<()> {
         if let Some(recording) = &mut self.recording {
             recording.event(event);
         }
@@ -92,8 +95,8 @@ impl Renderer {
             Form::Text(text) => self.out.lines(&text.event(event)),
             Form::Json => self.out.raw(&json::line(event)),
             Form::Markdown(markdown) => self.out.raw(&markdown.event(event)),
-            Form::Svg(pictures) => self.out.raw(&pictures.event(event)),
-            Form::Cast(cast) => self.out.raw(&cast.event(event)),
+            Form::Svg(pictures) => self.out.raw(&pictures.event(story, event)),
+            Form::Asciicast(film) => self.out.raw(&film.event(event)),
         }
     }
 
@@ -101,17 +104,17 @@ impl Renderer {
     ///
     /// # Errors
     /// As [`Renderer::event`].
-    pub fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
         if lines.is_empty() { Ok(()) } else { self.out.lines(lines) }
     }
 
     /// How many columns there are.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.out.width
     }
 
     /// Looks how wide the terminal is now: what is shown from here on is as wide.
-    pub fn follow_the_terminal(&mut self) {
+    pub(crate) fn follow_the_terminal(&mut self) {
         self.out.width = terminal_width().clamp(NARROWEST, WIDEST);
         if let Form::Text(text) = &mut self.form {
             text.set_width(self.out.width);
@@ -122,7 +125,7 @@ impl Renderer {
     ///
     /// # Errors
     /// As [`Renderer::event`].
-    pub fn foot(&mut self, words: &str) -> io::Result<()> {
+    pub(crate) fn foot(&mut self, words: &str) -> io::Result<()> {
         self.out.foot(words)
     }
 
@@ -130,7 +133,7 @@ impl Renderer {
     ///
     /// # Errors
     /// As [`Renderer::event`].
-    pub fn wipe_foot(&mut self) -> io::Result<()> {
+    pub(crate) fn wipe_foot(&mut self) -> io::Result<()> {
         self.out.wipe_foot()
     }
 
@@ -138,16 +141,16 @@ impl Renderer {
     ///
     /// # Errors
     /// Where the output is closed, or cannot take more.
-    pub fn rest(&mut self) -> io::Result<()> {
+    pub(crate) fn rest(&mut self) -> io::Result<()> {
         match &mut self.form {
             Form::Text(text) => self.out.lines(&text.rest()),
-            Form::Json | Form::Markdown(_) | Form::Svg(_) | Form::Cast(_) => Ok(()),
+            Form::Json | Form::Markdown(_) | Form::Svg(_) | Form::Asciicast(_) => Ok(()),
         }
     }
 }
 
 /// Prints lines on standard output, in the terminal's width, with colour or without, in letters that the locale has.
-pub struct Printer {
+pub(crate) struct Printer {
     out: StdoutLock<'static>,
     color: bool,
     /// How many columns there are.
@@ -159,18 +162,18 @@ pub struct Printer {
 
 impl Printer {
     /// A printer as the command line asks for it.
-    pub fn new(output: &Output) -> Self {
+    pub(crate) fn new(options: Options) -> Self {
         let stdout = io::stdout();
-        let color = match (output.format, output.color) {
+        let color = match (options.format, options.color) {
             (Format::Terminal, Color::Auto) => AutoStream::choice(&stdout) != ColorChoice::Never,
             (Format::Terminal, Color::Always) => true,
             _ => false,
         };
-        let width = match output.format {
+        let width = match options.format {
             Format::Terminal => terminal_width().clamp(NARROWEST, WIDEST),
             _ => USUAL,
         };
-        let ascii = matches!(output.format, Format::Terminal | Format::Plain) && !locale::is_utf8();
+        let ascii = matches!(options.format, Format::Terminal | Format::Plain) && !locale::is_utf8();
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
         Printer { out: stdout.lock(), color, width, ascii, dumb }
     }
@@ -179,7 +182,7 @@ impl Printer {
     ///
     /// # Errors
     /// Where the output is closed, or cannot take more.
-    pub fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
+    pub(crate) fn lines(&mut self, lines: &[Line]) -> io::Result<()> {
         let mut text = String::new();
         for line in lines {
             line.paint(&mut text);

@@ -6,7 +6,7 @@ use std::fmt::Write;
 /// The text with everything that a terminal would obey, rather than show, written out: control characters as `\x1b`, and
 /// those that turn the direction of what follows as `\u{202e}`. Lines end as they did. It must come before anything is
 /// measured: it makes the text longer.
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     written_out(text, |letter| letter != '\n' && is_obeyed(letter))
 }
 

@@ -7,14 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::cast::Cast;
-use crate::cli::{Color, Output};
+use super::asciicast::Asciicast;
+use super::options::{Color, Options};
 use crate::transcript::Event;
 
 /// Why there is no recording: the file, what the system said of it, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("nslearn: cannot record in '{file}'\n  {reason}\n  what to do: {remedy}")]
-pub struct NotRecorded {
+pub(crate) struct NotRecorded {
     file: String,
     reason: String,
     remedy: &'static str,
@@ -38,10 +38,10 @@ impl NotRecorded {
 
 /// A film that is being made, and the file that it will be.
 #[derive(Debug)]
-pub struct Recording {
+pub(crate) struct Recording {
     file: PathBuf,
-    cast: Cast,
-    film: String,
+    film: Asciicast,
+    written: String,
 }
 
 impl Recording {
@@ -50,23 +50,27 @@ impl Recording {
     ///
     /// # Errors
     /// Where that file could not be written, as far as can be told beforehand.
-    pub fn new(file: &Path, title: &str, output: &Output) -> Result<Self, NotRecorded> {
+    pub(crate) fn new(file: &Path, title: &str, options: Options) -> Result<Self, NotRecorded> {
         let place = place(file)?;
         // The proof: a file without a name, which is gone at once.
         tempfile::tempfile_in(directory(&place)).map_err(|why| NotRecorded::refused(file, &why))?;
-        Ok(Recording { file: place, cast: Cast::new(title, output.color != Color::Never), film: String::new() })
+        Ok(Recording {
+            file: place,
+            film: Asciicast::new(title, options.color != Color::Never),
+            written: String::new(),
+        })
     }
 
     /// Films one event.
     pub(super) fn event(&mut self, event: &Event) {
-        self.film.push_str(&self.cast.event(event));
+        self.written.push_str(&self.film.event(event));
     }
 
     /// Writes the file, all of it or nothing; one that was there is replaced.
     ///
     /// # Errors
     /// Where it cannot be written. What was there is there still.
-    pub fn keep(self) -> Result<(), NotRecorded> {
+    pub(crate) fn keep(self) -> Result<(), NotRecorded> {
         self.write().map_err(|why| NotRecorded::refused(&self.file, &why))
     }
 
@@ -76,13 +80,13 @@ impl Recording {
             .prefix(".nslearn-")
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(directory(&self.file))?;
-        temporary.write_all(self.film.as_bytes())?;
+        temporary.write_all(self.written.as_bytes())?;
         temporary.persist(&self.file)?;
         Ok(())
     }
 
     /// Writes nothing, because not all was shown that belongs in it: what to say of that.
-    pub fn give_up(self) -> NotRecorded {
+    pub(crate) fn give_up(self) -> NotRecorded {
         NotRecorded::new(
             &self.file,
             "Not all was shown, so nothing was written",

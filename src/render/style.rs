@@ -1,14 +1,16 @@
 //! Words with a meaning, and the colours that stand for it. A colour never tells anything that the words do not.
 
-use owo_colors::{OwoColorize, Style as Paint};
+use anstyle::{AnsiColor, Style as Paint};
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::NO_BREAK;
 use super::printable::on_one_line;
+
+/// A blank at which no line is folded; it is printed as any other.
+pub(super) const NO_BREAK: char = '\u{a0}';
 
 /// What a piece of text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     /// Words.
     Plain,
     /// A heading.
@@ -35,51 +37,51 @@ impl Style {
     /// Green, yellow and red are kept for what held, what to notice and what failed; namespaces have the others.
     fn paint(self) -> Paint {
         let paint = Paint::new();
+        let colored = |color: AnsiColor| paint.fg_color(Some(color.into()));
         match self {
             Style::Plain => paint,
-            Style::Title => paint.bold(),
             Style::Quiet => paint.dimmed(),
-            Style::Actor | Style::Command => paint.bold(),
+            Style::Title | Style::Actor | Style::Command => paint.bold(),
             Style::Namespace(letter) => match (letter as u32).wrapping_sub('A' as u32) % 6 {
-                0 => paint.cyan(),
-                1 => paint.magenta(),
-                2 => paint.bright_blue(),
-                3 => paint.bright_cyan(),
-                4 => paint.bright_magenta(),
-                _ => paint.blue(),
+                0 => colored(AnsiColor::Cyan),
+                1 => colored(AnsiColor::Magenta),
+                2 => colored(AnsiColor::BrightBlue),
+                3 => colored(AnsiColor::BrightCyan),
+                4 => colored(AnsiColor::BrightMagenta),
+                _ => colored(AnsiColor::Blue),
             },
-            Style::Foot => paint.reversed(),
-            Style::Held => paint.green(),
-            Style::Failed => paint.red().bold(),
-            Style::Notice => paint.yellow(),
+            Style::Foot => paint.invert(),
+            Style::Held => colored(AnsiColor::Green),
+            Style::Failed => colored(AnsiColor::Red).bold(),
+            Style::Notice => colored(AnsiColor::Yellow),
         }
     }
 }
 
 /// A line of styled pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Line(Vec<(Style, String)>);
+pub(crate) struct Line(Vec<(Style, String)>);
 
 impl Line {
     /// An empty line.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Line::default()
     }
 
     /// A line of plain words.
-    pub fn plain(text: impl Into<String>) -> Self {
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
         Line::new().with(Style::Plain, text)
     }
 
     /// The line and one piece more.
     #[must_use]
-    pub fn with(mut self, style: Style, text: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, style: Style, text: impl Into<String>) -> Self {
         self.push(style, text);
         self
     }
 
     /// Adds a piece. Whatever a terminal would obey in it is written out: a line never does anything but say something.
-    pub fn push(&mut self, style: Style, text: impl Into<String>) {
+    pub(crate) fn push(&mut self, style: Style, text: impl Into<String>) {
         self.0.push((style, on_one_line(&text.into()).into_owned()));
     }
 
@@ -92,14 +94,14 @@ impl Line {
 
     /// Fills up with blanks to a column.
     #[must_use]
-    pub fn to_column(mut self, column: usize) -> Self {
+    pub(crate) fn padded_to(mut self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width());
         self.push(Style::Plain, " ".repeat(missing));
         self
     }
 
     /// How many columns it takes.
-    pub fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.width()).sum()
     }
 
@@ -123,7 +125,8 @@ impl Line {
             if *style == Style::Plain || text.trim().is_empty() {
                 out.push_str(text);
             } else {
-                out.push_str(&text.style(style.paint()).to_string());
+                let paint = style.paint();
+                out.push_str(&format!("{paint}{text}{paint:#}"));
             }
         }
     }

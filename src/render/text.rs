@@ -1,23 +1,18 @@
 //! A transcript for reading along: calm, in columns, one idea after the other.
 
-use nix::errno::Errno;
-
+use super::columns::{DEEDS, INDENT, actor_column, with_value};
 use super::layout::{fold, hanging, paragraphs};
 use super::printable::printable;
 use super::style::{Line, Style};
-use super::{beside, looks, shell};
+use super::{beside, command_lines, looks};
 use crate::transcript::{Answer, Called, Closing, Event, Evidence, Look, Opening, Question, Value, errno_name};
 
-/// Where the actors' names stand.
-pub(super) const INDENT: usize = 2;
-/// Where what they do stands.
-pub(super) const DEEDS: usize = 13;
 /// Where the results of calls stand, if there is room.
 const RESULTS: usize = 44;
 
 /// What was shown last: a blank line stands between different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Block {
     Nothing,
     Head,
     Step,
@@ -34,7 +29,7 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Text {
     width: usize,
-    last: Kind,
+    last: Block,
     /// Why the last fact that was skipped was skipped.
     reason: String,
     /// Looks at one thing by different actors that are still to be shown: the next event tells whether there are more.
@@ -43,7 +38,7 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) fn new(width: usize) -> Self {
-        Text { width, last: Kind::Nothing, reason: String::new(), held: Vec::new() }
+        Text { width, last: Block::Nothing, reason: String::new(), held: Vec::new() }
     }
 
     /// From here on it is as wide.
@@ -59,7 +54,7 @@ impl Text {
             // Who is where all the time is for pictures; a story says it where it matters. But a step ends here, and a
             // reader may pause: so nothing is held back any longer.
             Event::Stood { .. } => {}
-            Event::Saw { actor, look } if self.may_stand_beside(look) => self.held.push((actor.clone(), look.clone())),
+            Event::Saw { actor, look } if self.may_stand_beside() => self.held.push((actor.clone(), look.clone())),
             event => {
                 let (kind, body) = self.body(event);
                 lines.extend(self.framed(kind, body));
@@ -76,28 +71,28 @@ impl Text {
         let held = std::mem::take(&mut self.held);
         let several = if held.len() > 1 { beside::side_by_side(&held, self.width) } else { None };
         if let Some(lines) = several {
-            return self.framed(Kind::Look, lines.into_iter().map(|line| (line, DEEDS)).collect());
+            return self.framed(Block::Look, lines.into_iter().map(|line| (line, DEEDS)).collect());
         }
-        held.iter().flat_map(|(actor, look)| self.framed(Kind::Look, self.look(actor, look))).collect()
+        held.iter().flat_map(|(actor, look)| self.framed(Block::Look, self.look(actor, look))).collect()
     }
 
-    /// Whether looks of this kind wait for others here. Who is in which namespace is a table of several actors already.
-    fn may_stand_beside(&self, look: &Look) -> bool {
-        self.width >= beside::FROM && !matches!(look, Look::Namespaces(_))
+    /// Whether looks wait for others here.
+    fn may_stand_beside(&self) -> bool {
+        self.width >= beside::FROM
     }
 
     /// Whether an event is one more look at the same thing. The same actor's second look is another moment: that one
     /// stands below.
     fn goes_on(&self, event: &Event) -> bool {
         let Event::Saw { actor, look } = event else { return false };
-        self.held.iter().all(|(other, seen)| other != actor && seen.what() == look.what())
+        self.held.iter().all(|(other, seen)| other != actor && seen.what == look.what)
     }
 
     /// Lines of a kind, folded, with a blank line before them where one belongs.
-    fn framed(&mut self, kind: Kind, lines: Vec<(Line, usize)>) -> Vec<Line> {
+    fn framed(&mut self, kind: Block, lines: Vec<(Line, usize)>) -> Vec<Line> {
         let close = match (self.last, kind) {
-            (Kind::Nothing, _) | (Kind::Step, Kind::Words | Kind::Question) | (Kind::Look, Kind::Claim) => true,
-            (last, kind) => last == kind && !matches!(kind, Kind::Words | Kind::Look | Kind::Question),
+            (Block::Nothing, _) | (Block::Step, Block::Words | Block::Question) | (Block::Look, Block::Claim) => true,
+            (last, kind) => last == kind && !matches!(kind, Block::Words | Block::Look | Block::Question),
         };
         self.last = kind;
         let blank = if close { None } else { Some(Line::new()) };
@@ -106,31 +101,35 @@ impl Text {
         blank.into_iter().chain(folded).collect()
     }
 
-    fn body(&self, event: &Event) -> (Kind, Vec<(Line, usize)>) {
+    fn body(&self, event: &Event) -> (Block, Vec<(Line, usize)>) {
         let flat = |lines: Vec<Line>| lines.into_iter().map(|line| (line, INDENT)).collect();
         match event {
-            Event::Lesson(opening) => (Kind::Head, flat(self.head(opening))),
-            Event::Step { number, of, title } => (Kind::Step, flat(vec![rule(*number, *of, title, self.width)])),
-            Event::Said { text } => (Kind::Words, flat(paragraphs(text, self.width, ""))),
-            Event::Called(called) => (Kind::Call, self.call(called)),
-            Event::Saw { actor, look } => (Kind::Look, self.look(actor, look)),
+            Event::Lesson(opening) => (Block::Head, flat(self.head(opening))),
+            Event::Step { number, of, title } => (Block::Step, flat(vec![rule(*number, *of, title, self.width)])),
+            Event::Said { text } => (Block::Words, flat(paragraphs(text, self.width, ""))),
+            Event::Called(called) => (Block::Call, self.call(called)),
+            Event::Saw { actor, look } => (Block::Look, self.look(actor, look)),
+            Event::WhoIsWhere { members, .. } => {
+                let table = looks::who_is_where(members, self.width);
+                (Block::Look, table.into_iter().map(|line| (line, DEEDS + 4)).collect())
+            }
             Event::Stood { .. } => (self.last, Vec::new()),
             Event::Compared { title, before, after } => {
-                (Kind::Look, flat(looks::compared(title, before, after, self.width)))
+                (Block::Look, flat(looks::compared(title, before, after, self.width)))
             }
             Event::Verified { id, claim, held, evidence } => {
-                (Kind::Claim, flat(self.claim(id, claim, *held, evidence)))
+                (Block::Claim, flat(self.claim(id, claim, *held, evidence)))
             }
-            Event::Skipped { id, reason, remedy } => (Kind::Claim, flat(self.skipped(id, reason, remedy))),
-            Event::Asked(question) => (Kind::Question, flat(self.asked(question))),
-            Event::Answered { answer, choice, why, .. } => (Kind::Question, flat(self.answered(*answer, choice, why))),
-            Event::ByHand { command, docker } => (Kind::Command, flat(self.by_hand(command, *docker))),
-            Event::Ended(closing) => (Kind::Foot, flat(self.foot(closing))),
+            Event::Skipped { id, reason, remedy } => (Block::Claim, flat(self.skipped(id, reason, remedy))),
+            Event::Asked(question) => (Block::Question, flat(self.asked(question))),
+            Event::Answered { answer, choice, why, .. } => (Block::Question, flat(self.answered(*answer, choice, why))),
+            Event::ByHand { command, docker } => (Block::Command, flat(self.by_hand(command, *docker))),
+            Event::Ended(closing) => (Block::Foot, flat(self.foot(closing))),
         }
     }
 
     fn look(&self, actor: &str, look: &Look) -> Vec<(Line, usize)> {
-        let seen = looks::seen(actor, look, self.width);
+        let seen = looks::seen(actor, look);
         seen.into_iter().map(|line| (line, DEEDS + 4)).collect()
     }
 
@@ -139,7 +138,7 @@ impl Text {
             .with(Style::Title, &opening.title)
             .with(Style::Plain, " · ")
             .with(Style::Plain, &opening.subtitle);
-        let place = format!("lesson {} of {}", opening.number, opening.of);
+        let place = format!("{} min", opening.minutes);
         let mut lines = at_the_right(title, Style::Quiet, &place, self.width);
         lines.extend(paragraphs(&opening.question, self.width, ""));
         lines.push(Line::new());
@@ -152,13 +151,12 @@ impl Text {
     }
 
     fn call(&self, called: &Called) -> Vec<(Line, usize)> {
-        let args: Vec<String> = called.args.iter().map(Value::quoted).collect();
         let mut line = actor_column(&called.actor);
-        line.push(Style::Plain, format!("{}({})", called.syscall, args.join(", ")));
+        line.push(Style::Plain, called.call.to_string());
         if self.width >= super::USUAL {
-            line = line.to_column(RESULTS);
+            line = line.padded_to(RESULTS);
         }
-        let mut meaning = called.note.clone();
+        let mut meaning = called.remark.clone();
         match &called.answer {
             Answer::Returned(value) => {
                 line.push(Style::Quiet, "\u{a0}=\u{a0}");
@@ -168,9 +166,8 @@ impl Text {
                 line.push(Style::Quiet, "\u{a0}=\u{a0}");
                 let said = kernel_said.as_ref().map(|said| format!("the kernel says: {said}"));
                 meaning = meaning.or(said).or_else(|| known.clone());
-                let errno = Errno::from_raw(*errno);
-                let name = if meaning.is_some() { format!("{errno:?}") } else { errno_name(errno as i32) };
-                line.push(Style::Notice, format!("-1 {name}"));
+                let name = if meaning.is_some() { format!("{errno:?}") } else { errno_name(*errno) };
+                line.push(Style::Notice, format!("-1\u{a0}{name}"));
             }
         }
         if called.times > 1 {
@@ -245,7 +242,7 @@ impl Text {
 
     fn by_hand(&self, command: &str, docker: bool) -> Vec<Line> {
         let label = if docker { "  docker:   " } else { "  by hand:  " };
-        let broken = shell::lines(&printable(command), self.width.saturating_sub(label.len()));
+        let broken = command_lines::lines(&printable(command), self.width.saturating_sub(label.len()));
         let lines = broken.into_iter().enumerate().map(|(index, part)| {
             let label = if index == 0 { label } else { "            " };
             Line::new().with(Style::Quiet, label).with(Style::Command, part)
@@ -271,22 +268,19 @@ impl Text {
         }
         let mut lines = vec![line];
         lines.extend(paragraphs(&format!("read on: {}", manuals(&closing.man)), self.width, ""));
-        if let Some(next) = &closing.next {
-            lines.push(Line::plain("next: ").with(Style::Command, format!("nslearn lesson {next}")));
-        }
         lines.push(Line::new());
         lines
     }
 }
 
 /// A command to type, broken where it is too long.
-pub fn command(command: &str, width: usize) -> Vec<Line> {
-    let broken = shell::lines(&printable(command), width.saturating_sub(INDENT));
+pub(crate) fn command(command: &str, width: usize) -> Vec<Line> {
+    let broken = command_lines::lines(&printable(command), width.saturating_sub(INDENT));
     broken.into_iter().map(|part| Line::plain(" ".repeat(INDENT)).with(Style::Command, part)).collect()
 }
 
 /// The line above a step: its number and its title, and a rule up to `width`.
-pub fn rule(number: usize, of: usize, title: &str, width: usize) -> Line {
+pub(crate) fn rule(number: usize, of: usize, title: &str, width: usize) -> Line {
     let mut rule =
         Line::new().with(Style::Quiet, format!("{number}/{of} ── ")).with(Style::Title, title).with(Style::Plain, " ");
     let rest = width.saturating_sub(rule.width());
@@ -303,28 +297,6 @@ pub(super) fn manuals(pages: &[String]) -> String {
     pages.iter().map(as_typed).collect::<Vec<_>>().join(" · ")
 }
 
-/// An actor's name, and blanks up to where its deeds stand.
-pub(super) fn actor_column(actor: &str) -> Line {
-    let mut line = Line::plain(" ".repeat(INDENT)).with(Style::Actor, actor).to_column(DEEDS);
-    if !line.text().is_empty() && line.width() > DEEDS {
-        line.push(Style::Plain, " ");
-    }
-    line
-}
-
-/// Adds a value, with the colour and the letter of a namespace.
-pub(super) fn with_value(mut line: Line, value: &Value, quoted: bool) -> Line {
-    match value {
-        Value::Namespace(id) => {
-            let letter = id.letter.unwrap_or('?');
-            line.push(Style::Namespace(letter), format!("{id} {letter}"));
-        }
-        value if quoted => line.push(Style::Plain, value.quoted()),
-        value => line.push(Style::Plain, value.to_string()),
-    }
-    line
-}
-
 fn with_value_quiet(mut line: Line, value: &Value) -> Line {
     match value {
         Value::Namespace(_) => with_value(line, value, false),
@@ -339,8 +311,8 @@ fn with_value_quiet(mut line: Line, value: &Value) -> Line {
 fn at_the_right(line: Line, style: Style, text: &str, width: usize) -> Vec<Line> {
     let length = Line::plain(text).width();
     if line.width() + 2 + length <= width {
-        return vec![line.to_column(width - length).with(style, text)];
+        return vec![line.padded_to(width - length).with(style, text)];
     }
-    let below = Line::new().to_column(width.saturating_sub(length)).with(style, text);
+    let below = Line::new().padded_to(width.saturating_sub(length)).with(style, text);
     vec![line, below]
 }

@@ -1,188 +1,168 @@
-//! The stage: new namespaces of all eight types that play the part of a machine, and the verbs that lessons speak.
+//! The stage: new namespaces of all eight types that play the part of a machine, as a lesson speaks to it.
 //!
 //! A lesson is told by the stage's first process, the director; its actors are processes that it has forked. What they
 //! do is real, and stays on the stage: the machine outside does not change, and all is gone when the director is.
 
-mod actor;
-mod birth;
-mod cast;
-mod channel;
-mod effects;
-mod house;
-mod ids;
-mod log;
-mod meaning;
-mod open;
-mod privileges;
-mod process;
-mod root;
-mod shell;
-mod verbs;
+mod part;
+#[cfg(test)]
+mod tests;
 mod visit;
-
-pub use actor::Actor;
-pub use effects::{Effect, Findings, Trial, examine};
-pub use house::{Heard, House};
-pub use open::Manner;
-pub use process::Fd;
-pub use shell::{Foreground, run_on_a_stage};
-pub use verbs::*;
-pub use visit::{Left, Visit};
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
-use self::log::{Line, Log};
-use self::process::Process;
-use self::visit::Order;
-use crate::error::{Error, Result};
+use crate::actors::{Actor, Log, Order, Process, StoryMessage};
+use crate::args;
+use crate::error::{CallResult, Error, Result};
 use crate::observe::{namespaces, processes};
+use crate::step::{ByHand, Fact, Step};
 use crate::sys;
-use crate::transcript::{Event, Evidence, Kind, Look, Membership, NamespaceId, Question, Value};
+use crate::transcript::{Event, Evidence, Look, Membership, NamespaceId, NamespaceType, Question, Value};
+
+/// How a story is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pacing {
+    /// At one go.
+    Straight,
+    /// Step by step: it waits before each, and at questions, until it is told to go on.
+    StepByStep,
+}
 
 /// The director's view of the stage.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     host: Actor,
     log: Log,
-    manner: Manner,
-    step: Cell<usize>,
-    steps: Cell<usize>,
+    pacing: Pacing,
+    /// The lesson's steps.
+    steps: &'static [&'static Step],
+    /// The number of the last step that was begun or left out; 0 before the first.
+    at: Cell<usize>,
+    /// The step that is being told.
+    open: Cell<Option<&'static Step>>,
+    /// How many of the open step's questions were asked, and how many were answered.
+    asked: Cell<usize>,
+    answered: Cell<usize>,
     /// The facts that have been told of.
-    told: RefCell<BTreeSet<String>>,
-    /// What this machine refused last of what was to succeed.
-    lack: RefCell<Option<Error>>,
+    reported: RefCell<BTreeSet<&'static str>>,
 }
 
 impl Stage {
-    fn new(log: Log, manner: Manner, process: Process) -> Self {
-        let host = Actor::here("host", process);
-        let (step, steps) = (Cell::new(0), Cell::new(0));
-        Stage { host, log, manner, step, steps, told: RefCell::default(), lack: RefCell::default() }
+    pub(crate) fn new(
+        log: Log,
+        off_the_machine: Vec<NamespaceType>,
+        pacing: Pacing,
+        steps: &'static [&'static Step],
+    ) -> Self {
+        let host = Actor::here("host", Process::director("host", log.clone(), off_the_machine));
+        let (at, open, asked, answered) = Default::default();
+        Stage { host, log, pacing, steps, at, open, asked, answered, reported: RefCell::default() }
     }
 
     /// The actor that plays the machine's first process: PID 1 of the stage.
-    pub fn host(&self) -> &Actor {
+    pub(crate) fn host(&self) -> &Actor {
         &self.host
     }
 
-    /// Says how many steps there will be.
-    pub fn has_steps(&self, steps: usize) {
-        self.steps.set(steps);
+    /// Begins the next step, and ends the one before.
+    ///
+    /// # Errors
+    /// Where it is not the next one of the lesson's, or where the one before has left out something that it declares.
+    pub(crate) fn step(&self, step: &'static Step) -> Result<()> {
+        self.end_of_step()?;
+        let number = self.number(step)?;
+        if number != self.at.get() + 1 {
+            return Err(Error::unexpected(
+                step.title,
+                format!("this is step {number}, told after step {}", self.at.get()),
+            ));
+        }
+        self.at.set(number);
+        self.open.set(Some(step));
+        self.log.event(Event::Step { number, of: self.steps.len(), title: step.title.to_owned() });
+        Ok(())
     }
 
-    /// Begins the next step.
-    pub fn step(&self, title: &str) {
-        self.end_of_step();
-        self.step.set(self.step.get() + 1);
-        self.emit(Event::Step { number: self.step.get(), of: self.steps.get(), title: title.to_owned() });
+    /// The step's place in the lesson, from 1.
+    fn number(&self, step: &'static Step) -> Result<usize> {
+        let place = self.steps.iter().position(|known| std::ptr::eq(*known, step));
+        place.map(|place| place + 1).ok_or_else(|| Error::unexpected(step.title, "the lesson has no such step"))
     }
 
     /// Tells the reader something: paragraphs, which are filled to the reader's width.
-    pub fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         self.emit(Event::Said { text: text.trim().to_owned() });
     }
 
-    /// Asks the reader what will happen, before it does: the question is open until [`Stage::answer`].
-    pub fn ask(&self, id: &str, text: &str, choices: &[&str]) -> Question {
-        let choices = choices.iter().map(ToString::to_string).collect();
-        let question = Question { id: id.to_owned(), text: text.to_owned(), choices };
-        self.emit(Event::Asked(question.clone()));
+    /// Asks the reader the step's next question, before what it is about happens.
+    ///
+    /// # Errors
+    /// Where the step has none more.
+    pub(crate) fn ask(&self) -> Result<()> {
+        let (place, step) = (self.asked.get(), self.open_step()?);
+        let ask = step.asks.get(place).ok_or_else(|| Error::unexpected(step.title, "the step has no question more"))?;
+        self.asked.set(place + 1);
+        let choices = ask.choices.iter().map(|(choice, _)| (*choice).to_owned()).collect();
+        self.emit(Event::Asked(Question { id: ask.id.to_owned(), text: ask.text.to_owned(), choices }));
         self.pause();
-        question
+        Ok(())
     }
 
-    /// Answers a question by what happened: for each of its choices, whether it came true in this run; and one sentence
-    /// why. It has an answer where exactly one of them did.
-    pub fn answer(&self, question: Question, came_true: &[bool], why: &str) {
-        let exactly_one = came_true.iter().filter(|came_true| **came_true).count() == 1;
-        let answer = came_true.iter().position(|came_true| *came_true);
-        let answer = answer.filter(|_| exactly_one && came_true.len() == question.choices.len());
-        let choice = answer.map_or("none of these", |place| &question.choices[place]).to_owned();
-        self.emit(Event::Answered { id: question.id, answer, choice, why: why.to_owned() });
-    }
-
-    /// Shows the shell command that does the same.
-    pub fn by_hand(&self, command: &str) {
-        self.emit(Event::ByHand { command: command.trim().to_owned(), docker: false });
-    }
-
-    /// Shows what a container engine calls the same.
-    pub fn by_hand_with_docker(&self, command: &str) {
-        self.emit(Event::ByHand { command: command.trim().to_owned(), docker: true });
-    }
-
-    /// Tells whether a fact holds, and what shows it. Where an actor was lost, the story ends here: what was seen then
-    /// shows nothing.
-    pub fn verify(&self, id: &str, claim: &str, held: bool, evidence: Evidence) {
-        self.told.borrow_mut().insert(id.to_owned());
-        let cast = self.host.cast();
-        if let Some(lost) = if held { cast.all_are_here().err() } else { cast.lost() } {
-            self.log.line(&Line::Failed(lost));
-            sys::exit(1);
-        }
-        self.emit(Event::Verified { id: id.to_owned(), claim: claim.to_owned(), held, evidence });
-    }
-
-    /// Tells a part of the story that this machine may be unable to show: what it came to. If the kernel refuses a call in
-    /// it that was to succeed, those of the part's facts are skipped that have not been told, with the reason; and the
-    /// story goes on.
+    /// Answers the question by what was seen: that one of its choices is right which declares it.
     ///
     /// # Errors
-    /// Whatever else goes wrong.
-    pub fn or_skip<T>(&self, facts: &[&str], part: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        match part().map_err(|error| self.cause(error)) {
-            Ok(told) => Ok(Some(told)),
-            Err(error @ Error::Refused { .. }) => {
-                *self.lack.borrow_mut() = Some(error);
-                self.skip_as_well(facts);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
+    /// Where no question is open.
+    pub(crate) fn answer(&self, seen: impl Into<Value>) -> Result<()> {
+        let (place, step) = (self.answered.get(), self.open_step()?);
+        let ask = step.asks.get(place).filter(|_| place < self.asked.get());
+        let ask = ask.ok_or_else(|| Error::unexpected(step.title, "an answer without a question"))?;
+        self.answered.set(place + 1);
+        let seen = seen.into().to_string();
+        let mut right = ask.choices.iter().enumerate().filter(|(_, (_, if_right))| *if_right == seen);
+        let answer = right.next().filter(|_| right.next().is_none());
+        let choice = answer.map_or("none of these", |(_, (choice, _))| choice).to_owned();
+        let (id, why) = (ask.id.to_owned(), ask.why.to_owned());
+        self.emit(Event::Answered { id, answer: answer.map(|(place, _)| place), choice, why });
+        Ok(())
     }
 
-    /// The same of a part that has steps of its own, and ends with step number `last`: the next step keeps its number.
+    fn open_step(&self) -> Result<&'static Step> {
+        self.open.get().ok_or_else(|| Error::unexpected("the lesson", "no step has begun"))
+    }
+
+    /// Tells whether a fact of this step holds, and what shows it.
     ///
     /// # Errors
-    /// As [`Stage::or_skip`].
-    pub fn or_skip_steps<T>(&self, last: usize, facts: &[&str], part: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
-        let told = self.or_skip(facts, part)?;
-        if told.is_none() {
-            self.go_to_step(last);
+    /// Where it is no fact of this step, or was told of before. Where an actor was lost, the story ends here: what was
+    /// seen then shows nothing.
+    pub(crate) fn verify(&self, fact: &'static Fact, held: bool, evidence: Evidence) -> Result<()> {
+        let step = self.open_step()?;
+        if !step.shows(fact) || !self.reported.borrow_mut().insert(fact.id) {
+            return Err(Error::unexpected(fact.id, format!("told in step '{}', which is not its turn", step.title)));
         }
-        Ok(told)
-    }
-
-    /// Leaves steps out, this one included: the next one keeps its number.
-    pub fn go_to_step(&self, last: usize) {
-        self.step.set(last);
-    }
-
-    /// Tells of facts that they cannot be shown either: they stand on the part that was skipped last.
-    pub fn skip_as_well(&self, facts: &[&str]) {
-        let mut told = self.told.borrow_mut();
-        let untold = facts.iter().filter(|fact| told.insert((**fact).to_owned()));
-        let untold = untold.map(|fact| (*fact).to_owned()).collect();
-        if let Some(error) = self.lack.borrow().as_ref().filter(|_| !facts.is_empty()) {
-            self.log.line(&Line::Cannot(untold, error.clone()));
+        let roster = self.host.roster();
+        if let Some(lost) = if held { roster.all_are_here().err() } else { roster.lost() } {
+            return Err(lost);
         }
+        let (id, claim) = (fact.id.to_owned(), fact.claim.to_owned());
+        self.emit(Event::Verified { id, claim, held, evidence });
+        Ok(())
     }
 
     /// What the story cannot go on after: where an actor was lost, that, for all else may come of it.
     fn cause(&self, error: Error) -> Error {
-        self.host.cast().lost().unwrap_or(error)
+        self.host.roster().lost().unwrap_or(error)
     }
 
     /// Shows what an actor saw.
-    pub fn show(&self, actor: &Actor, look: Look) {
+    pub(crate) fn show(&self, actor: &Actor, look: Look) {
         self.emit(Event::Saw { actor: actor.name().to_owned(), look });
     }
 
     /// Shows the same look of several actors before and after.
-    pub fn compare(&self, title: &str, before: IndexMap<String, Value>, after: IndexMap<String, Value>) {
+    pub(crate) fn compare(&self, title: &str, before: IndexMap<String, Value>, after: IndexMap<String, Value>) {
         self.emit(Event::Compared { title: title.to_owned(), before, after });
     }
 
@@ -190,9 +170,9 @@ impl Stage {
     ///
     /// # Errors
     /// Where an actor is gone.
-    pub fn who_is_where(&self, actors: &[&Actor]) -> Result<()> {
-        let rows: Result<Vec<Membership>> = actors.iter().map(|actor| self.membership(actor)).collect();
-        self.emit(Event::Saw { actor: self.host.name().to_owned(), look: Look::Namespaces(rows?) });
+    pub(crate) fn who_is_where(&self, actors: &[&Actor]) -> Result<()> {
+        let members: Result<Vec<Membership>> = actors.iter().map(|actor| self.membership(actor)).collect();
+        self.emit(Event::WhoIsWhere { actor: self.host.name().to_owned(), members: members? });
         Ok(())
     }
 
@@ -200,55 +180,81 @@ impl Stage {
     ///
     /// # Errors
     /// Where the actor is gone.
-    pub fn membership(&self, actor: &Actor) -> Result<Membership> {
-        let namespaces = namespaces::of(&actor.pid().to_string())
-            .map_err(|why| Error::io("readlink", format!("readlink(/proc/{}/ns)", actor.pid()), &why))?;
+    pub(crate) fn membership(&self, actor: &Actor) -> Result<Membership> {
+        let pid = actor.pid();
+        let namespaces = namespaces::of(&pid.to_string()).or_refused("readlink", args![format!("/proc/{pid}/ns")])?;
         // At its end a process gives most of its namespaces up before its number.
-        if !namespaces.iter().any(|id| id.kind == Kind::Mnt) {
+        if !namespaces.iter().any(|id| id.kind == NamespaceType::Mnt) {
             return Err(Error::Gone(actor.name().to_owned()));
         }
-        Ok(Membership { actor: actor.name().to_owned(), pids: vec![actor.pid()], namespaces })
+        Ok(Membership { actor: actor.name().to_owned(), pids: vec![pid], namespaces })
     }
 
     /// The namespace of one type that an actor is in.
     ///
     /// # Errors
     /// Where the actor is gone, or the kernel does not have that type.
-    pub fn namespace_of(&self, actor: &Actor, kind: Kind) -> Result<NamespaceId> {
-        namespaces::read(&format!("{}/ns/{kind}", actor.pid()), kind)
-            .map_err(|why| Error::io("readlink", format!("readlink(/proc/{}/ns/{kind})", actor.pid()), &why))
+    pub(crate) fn namespace_of(&self, actor: &Actor, of: NamespaceType) -> Result<NamespaceId> {
+        let file = format!("{}/ns/{of}", actor.pid());
+        namespaces::read(&file, of).or_refused("readlink", args![format!("/proc/{file}")])
     }
 
-    /// What happens between two steps: it is told where everybody stands, and there is time to look around.
-    fn end_of_step(&self) {
-        self.emit(Event::Stood { members: self.standing() });
+    /// Whether two actors are in the same namespace of a type.
+    ///
+    /// # Errors
+    /// As [`Stage::namespace_of`].
+    pub(crate) fn same_namespace(&self, one: &Actor, other: &Actor, of: NamespaceType) -> Result<bool> {
+        Ok(self.namespace_of(one, of)? == self.namespace_of(other, of)?)
+    }
+
+    /// Ends the story: with it, the last step.
+    pub(crate) fn finish(&self, told: Result<()>) -> Result<()> {
+        told.and_then(|()| self.end_of_step()).map_err(|error| self.cause(error))?;
+        self.log.tell(StoryMessage::Ended);
+        Ok(())
+    }
+
+    /// What happens between two steps: the commands by hand are shown, it is told where everybody stands, and there is
+    /// time to look around.
+    fn end_of_step(&self) -> Result<()> {
+        if let Some(step) = self.open.take() {
+            let reported = self.reported.borrow();
+            if let Some(fact) = step.facts.iter().find(|fact| !reported.contains(fact.id)) {
+                return Err(Error::unexpected(fact.id, format!("step '{}' does not tell of it", step.title)));
+            }
+            step.by_hand.iter().for_each(|by_hand| self.emit(by_hand_event(by_hand)));
+            self.asked.set(0);
+            self.answered.set(0);
+        }
+        self.emit(Event::Stood { members: self.standing()? });
         self.pause();
+        Ok(())
     }
 
     /// All processes that live on the stage, whether the story speaks of them or not.
-    fn standing(&self) -> Vec<Membership> {
-        let mut members = processes::standing();
+    fn standing(&self) -> Result<Vec<Membership>> {
+        let mut members = processes::standing().or_refused("openat", args!["/proc"])?;
         if let Some(first) = members.first_mut().filter(|first| first.pids == [self.host.pid()]) {
             self.host.name().clone_into(&mut first.actor);
         }
-        members
+        Ok(members)
     }
 
     /// Waits, where the story is told step by step, until it is to go on.
     fn pause(&self) {
-        if self.manner != Manner::StepByStep {
+        if self.pacing != Pacing::StepByStep {
             return;
         }
-        self.log.line(&Line::Waiting);
+        self.log.tell(StoryMessage::Paused);
         let mut streams = Vec::new();
         while let Some((order, fd)) = self.log.order() {
             match order {
                 Order::GoOn => return,
                 Order::Stream => streams.extend(fd),
                 Order::Visit(visit) => {
-                    let left = self.receive_visit(&visit, &streams);
+                    let outcome = self.receive_visit(&visit, &streams);
                     streams.clear();
-                    self.log.line(&left.map_or_else(Line::NoVisit, Line::Visited));
+                    self.log.tell(StoryMessage::Visited(outcome));
                 }
             }
         }
@@ -256,12 +262,15 @@ impl Stage {
         sys::exit(1);
     }
 
-    /// Tells with which status the program ended for which there is this stage.
-    fn left(&self, status: i32) {
-        self.log.line(&Line::Left(status));
-    }
-
     fn emit(&self, event: Event) {
         self.log.event(event);
     }
+}
+
+fn by_hand_event(by_hand: &ByHand) -> Event {
+    let (command, docker) = match by_hand {
+        ByHand::Shell(command) => (command, false),
+        ByHand::Docker(command) => (command, true),
+    };
+    Event::ByHand { command: command.trim().to_owned(), docker }
 }

@@ -7,7 +7,7 @@ mod memory;
 mod mount;
 mod notify;
 mod process;
-mod script;
+mod remote_fn;
 mod uts;
 
 pub use fds::{close_all_but, open_standard_streams};
@@ -15,7 +15,7 @@ pub use memory::{Memory, OUT_OF_MEMORY};
 pub use mount::mount_setattr_rdonly;
 pub use notify::notify_of_writes;
 pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces};
-pub use script::{LENGTH as SCRIPT_LENGTH, Script};
+pub use remote_fn::{REMOTE_FN_LENGTH, RemoteFn};
 pub use uts::setdomainname;
 
 use nix::errno::Errno;

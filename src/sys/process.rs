@@ -90,7 +90,7 @@ fn nest(answer: &mut [libc::c_int; 2]) {
     let top = stack.as_mut_ptr_range().end;
     let flags = libc::CLONE_NEWPID | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the child runs `child` on a stack of its own, which lives until the child is gone (CLONE_VFORK), and
-    // ends by returning; it calls nothing but this function, whose only effects are on `answer` and the heap that both
+    // ends by returning; it calls nothing but this function, whose only features are on `answer` and the heap that both
     // share while one of them is suspended.
     let pid = unsafe { libc::clone(child, top.cast(), flags, std::ptr::from_mut(answer).cast()) };
     if pid == -1 {

@@ -1,120 +1,76 @@
-//! What actors see when they look: typed rows, each as people know it from a tool.
+//! What actors see when they look: a table of values, and how the tool that people know prints it.
 
 use serde::{Deserialize, Serialize};
 
-use super::{MacAddress, NamespaceId, Value};
+use super::{NamespaceId, Value};
 
 /// A look at the world of one actor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Look {
-    /// The processes listed in the actor's /proc, as `ps -eo pid,ppid,comm` shows them.
-    Processes(Vec<ProcessRow>),
-    /// One process's numbers, from the outermost PID namespace that the look reaches to the innermost (`NSpid:` in
-    /// `/proc/PID/status`).
-    Pids(Vec<Value>),
-    /// Who is in which namespace, as `ls -l /proc/PID/ns` shows it, for several actors.
-    Namespaces(Vec<Membership>),
-    /// Network interfaces, as `ip addr` shows them.
-    Interfaces(Vec<Interface>),
-    /// Routes, as `ip route` shows them.
-    Routes(Vec<Route>),
-    /// Firewall tables, as `nft list tables` shows them.
-    Tables(Vec<String>),
-    /// Listening TCP sockets, as `ss -tln` shows them.
-    Listeners(Vec<Listener>),
-    /// The entries of a directory, as `ls` shows them.
-    Directory {
-        /// The directory, as the actor names it.
-        path: String,
-        /// Its entries, sorted.
-        entries: Vec<String>,
-    },
-    /// What the actor's program printed.
-    Output {
-        /// The command that is known to print this.
-        like: String,
-        /// What it printed; none: nothing at all.
-        lines: Vec<String>,
-    },
+pub(crate) struct Look {
+    /// Its name for programs.
+    pub(crate) what: String,
+    /// The command that is known to show this.
+    pub(crate) like: String,
+    /// What there is to say of it besides the rows, by name.
+    pub(crate) about: Vec<(String, Value)>,
+    /// The rows' columns, by name; one without a name is all there is in a row.
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Vec<Value>>,
+    /// The lines that the command prints; `None`: the rows, in columns. Here too values stand for what they are: so
+    /// whatever differs from run to run is found in them.
+    pub(crate) lines: Option<Vec<Vec<Value>>>,
 }
 
 impl Look {
-    /// The name of this look in the JSON's `what`.
-    pub const fn what(&self) -> &'static str {
-        match self {
-            Look::Processes(_) => "processes",
-            Look::Pids(_) => "pids",
-            Look::Namespaces(_) => "namespaces",
-            Look::Interfaces(_) => "interfaces",
-            Look::Routes(_) => "routes",
-            Look::Tables(_) => "firewall_tables",
-            Look::Listeners(_) => "listeners",
-            Look::Directory { .. } => "directory",
-            Look::Output { .. } => "output",
-        }
+    /// A table of these columns.
+    pub(crate) fn table(what: &str, like: impl Into<String>, columns: &[&str], rows: Vec<Vec<Value>>) -> Self {
+        let columns = columns.iter().map(ToString::to_string).collect();
+        Look { what: what.to_owned(), like: like.into(), about: Vec::new(), columns, rows, lines: None }
     }
-}
 
-/// A process, as one PID namespace knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProcessRow {
-    /// Its number.
-    pub pid: i32,
-    /// Its parent's number; 0: the parent is outside of this PID namespace.
-    pub ppid: i32,
-    /// Its name (`comm`).
-    pub command: String,
+    /// A list: a table of one column that has no name.
+    pub(crate) fn list<T: Into<Value>>(
+        what: &str,
+        like: impl Into<String>,
+        items: impl IntoIterator<Item = T>,
+    ) -> Self {
+        Look::table(what, like, &[""], items.into_iter().map(|item| vec![item.into()]).collect())
+    }
+
+    /// What a program has printed.
+    pub(crate) fn output<T: Into<Value>>(like: impl Into<String>, lines: impl IntoIterator<Item = T>) -> Self {
+        Look::list("output", like, lines)
+    }
+
+    /// The same look, printed so.
+    #[must_use]
+    pub(crate) fn printed(mut self, lines: Vec<Vec<Value>>) -> Self {
+        self.lines = Some(lines);
+        self
+    }
+
+    /// The same look, with something said about it.
+    #[must_use]
+    pub(crate) fn about(mut self, name: &str, value: Value) -> Self {
+        self.about.push((name.to_owned(), value));
+        self
+    }
+
+    /// All values in it, in reading order.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        let about = self.about.iter_mut().map(|(_, value)| value);
+        let lines = self.lines.iter_mut().flatten().flatten();
+        about.chain(self.rows.iter_mut().flatten()).chain(lines)
+    }
 }
 
 /// The namespaces that one actor is in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Membership {
+pub(crate) struct Membership {
     /// The actor.
     pub actor: String,
     /// Its process ids, from the stage's to its own: more than one, if it is in a PID namespace of its own.
     pub pids: Vec<i32>,
-    /// One for each type that this kernel has, in the order of [`super::Kind::ALL`].
+    /// One for each type that this kernel has, in the order of [`super::NamespaceType::ALL`].
     pub namespaces: Vec<NamespaceId>,
-}
-
-/// A network interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interface {
-    /// Its index.
-    pub index: u32,
-    /// Its name.
-    pub name: String,
-    /// The index of the interface that it is linked to: for a veth, the other end of the cable.
-    pub link: Option<u32>,
-    /// Its flags, as ip(8) spells them.
-    pub flags: Vec<String>,
-    /// Its operational state: `UP`, `DOWN`, `UNKNOWN`, …
-    pub state: String,
-    /// Its hardware address.
-    pub mac: MacAddress,
-    /// Its IPv4 addresses with their prefix lengths.
-    pub addresses: Vec<String>,
-}
-
-impl Interface {
-    /// Whether it has been set up (`IFF_UP`).
-    pub fn is_up(&self) -> bool {
-        self.flags.iter().any(|flag| flag == "UP")
-    }
-}
-
-/// A route of the main table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Route {
-    /// The destination, such as `10.1.1.0/24`.
-    pub destination: String,
-    /// The name of the interface that leads there.
-    pub interface: String,
-}
-
-/// A listening TCP socket.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listener {
-    /// The local address and port, such as `0.0.0.0:80`.
-    pub address: String,
 }

@@ -4,20 +4,31 @@
 //! came about. Between the stage and the program the events travel as they stand here, types and all, so that
 //! [`scrub`] can tell what differs from run to run; what other programs may rely on is the JSON of `render::json`.
 
+mod call;
 mod look;
+mod namespace;
 mod scrub;
+mod story;
 mod value;
 
-pub use look::{Interface, Listener, Look, Membership, ProcessRow, Route};
-pub use scrub::{Letters, StandIns, scrub};
-pub use value::{Evidence, Kind, MacAddress, NamespaceId, Value, errno_name};
+pub(crate) use call::errno_as_number;
+pub(crate) use call::{Call, errno_name};
+pub(crate) use look::{Look, Membership};
+pub(crate) use namespace::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+    Flags, NamespaceType,
+};
+pub(crate) use scrub::{Letters, StandIns, scrub};
+pub(crate) use story::Story;
+pub(crate) use value::{Evidence, MacAddress, NamespaceId, Value};
 
 use indexmap::IndexMap;
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Event {
+pub(crate) enum Event {
     /// The lesson begins; the stage stands.
     Lesson(Opening),
     /// A step begins.
@@ -42,6 +53,13 @@ pub enum Event {
         actor: String,
         /// What was there.
         look: Look,
+    },
+    /// Who is in which namespace, of some actors.
+    WhoIsWhere {
+        /// Who looked.
+        actor: String,
+        /// Those who were looked at.
+        members: Vec<Membership>,
     },
     /// Where everybody stood between two steps: all processes on the stage, and the namespaces that they are in.
     Stood {
@@ -103,7 +121,7 @@ pub enum Event {
 
 /// A question with its choices: what will happen?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Question {
+pub(crate) struct Question {
     /// Its id, which no other question of the lesson has.
     pub id: String,
     /// The question, one or two sentences.
@@ -114,7 +132,7 @@ pub struct Question {
 
 /// What stands at the head of a lesson.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Opening {
+pub(crate) struct Opening {
     /// The name by which the command line knows it.
     pub id: String,
     /// The title.
@@ -123,10 +141,6 @@ pub struct Opening {
     pub subtitle: String,
     /// The question that the lesson answers.
     pub question: String,
-    /// Its place in the teaching order, from 1.
-    pub number: usize,
-    /// How many lessons there are.
-    pub of: usize,
     /// How long it takes to read, in minutes.
     pub minutes: u32,
     /// The kernel's release, as in uname(2).
@@ -135,7 +149,7 @@ pub struct Opening {
 
 /// What stands at the foot of a lesson.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Closing {
+pub(crate) struct Closing {
     /// How many claims held.
     pub held: usize,
     /// How many did not.
@@ -148,36 +162,33 @@ pub struct Closing {
     pub kernel: Option<Value>,
     /// The manual pages to read next, such as `uts_namespaces(7)`.
     pub man: Vec<String>,
-    /// The lesson that comes next.
-    pub next: Option<String>,
 }
 
 /// A system call and the kernel's answer.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Called {
+pub(crate) struct Called {
     /// Who called.
     pub actor: String,
-    /// The call, by the name of its manual page.
-    pub syscall: String,
-    /// Its arguments, decoded.
-    pub args: Vec<Value>,
+    /// The call, by the name of its manual page, with its arguments, decoded.
+    pub call: Call,
     /// The kernel's answer.
     pub answer: Answer,
     /// How many times in a row it was made with this answer.
     pub times: usize,
     /// What to notice about it.
-    pub note: Option<String>,
+    pub remark: Option<String>,
 }
 
 /// What the kernel answered to a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The call's result.
     Returned(Value),
     /// The call failed.
     Failed {
         /// The errno.
-        errno: i32,
+        #[serde(with = "errno_as_number")]
+        errno: Errno,
         /// What that errno means for this call.
         meaning: Option<String>,
         /// What the kernel itself said of it (netlink's extended acknowledgement).

@@ -4,16 +4,16 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Event, Kind, Look, MacAddress, Membership, NamespaceId, Value};
+use super::{Answer, Event, MacAddress, Membership, NamespaceId, NamespaceType, Value};
 
 /// Gives each namespace the letter that readers know it by: A for the first of its type that they meet, then B, …
 #[derive(Debug, Default)]
-pub struct Letters(HashMap<Kind, Vec<u64>>);
+pub(crate) struct Letters(HashMap<NamespaceType, Vec<u64>>);
 
 impl Letters {
     /// Writes the letters into every namespace that the event tells of.
-    pub fn assign(&mut self, event: &mut Event) {
-        visit(event, &mut |volatile| {
+    pub(crate) fn assign(&mut self, event: &mut Event) {
+        each_in(event, &mut |volatile| {
             if let Volatile::Namespace(id) = volatile {
                 let seen = self.0.entry(id.kind).or_default();
                 let place = position(seen, id.inode);
@@ -25,8 +25,8 @@ impl Letters {
 
 /// The stand-ins that were given so far.
 #[derive(Debug, Default)]
-pub struct StandIns {
-    inodes: Vec<(Kind, u64)>,
+pub(crate) struct StandIns {
+    inodes: Vec<(NamespaceType, u64)>,
     files: Vec<((u32, u32), u64)>,
     devices: Vec<(u32, u32)>,
     pids: Vec<i32>,
@@ -35,8 +35,8 @@ pub struct StandIns {
 
 /// Puts stand-ins in the place of everything that differs from run to run or from machine to machine: namespace and
 /// file inodes, MAC addresses, the machine's PIDs, the kernel's release.
-pub fn scrub(event: &mut Event, known: &mut StandIns) {
-    visit(event, &mut |volatile| match volatile {
+pub(crate) fn scrub(event: &mut Event, known: &mut StandIns) {
+    each_in(event, &mut |volatile| match volatile {
         Volatile::Namespace(id) => {
             id.inode = FIRST_NAMESPACE + position(&mut known.inodes, (id.kind, id.inode));
         }
@@ -79,23 +79,24 @@ enum Volatile<'a> {
 }
 
 /// Visits everything volatile in an event, in reading order.
-fn visit(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
+fn each_in(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
     match event {
-        Event::Lesson(opening) => visit_value(&mut opening.kernel, see),
+        Event::Lesson(opening) => each_volatile(&mut opening.kernel, see),
         Event::Called(called) => {
-            called.args.iter_mut().for_each(|arg| visit_value(arg, see));
+            called.call.args.iter_mut().for_each(|arg| each_volatile(arg, see));
             if let Answer::Returned(value) = &mut called.answer {
-                visit_value(value, see);
+                each_volatile(value, see);
             }
         }
-        Event::Saw { look, .. } => visit_look(look, see),
-        Event::Stood { members } => visit_members(members, see),
+        Event::Saw { look, .. } => look.values_mut().for_each(|value| each_volatile(value, see)),
+        Event::WhoIsWhere { members, .. } => each_namespace(members, see),
+        Event::Stood { members } => each_namespace(members, see),
         Event::Compared { before, after, .. } => {
-            before.values_mut().for_each(|value| visit_value(value, see));
-            after.values_mut().for_each(|value| visit_value(value, see));
+            before.values_mut().for_each(|value| each_volatile(value, see));
+            after.values_mut().for_each(|value| each_volatile(value, see));
         }
-        Event::Verified { evidence, .. } => evidence.iter_mut().for_each(|value| visit_value(value, see)),
-        Event::Ended(closing) => closing.kernel.iter_mut().for_each(|kernel| visit_value(kernel, see)),
+        Event::Verified { evidence, .. } => evidence.iter_mut().for_each(|value| each_volatile(value, see)),
+        Event::Ended(closing) => closing.kernel.iter_mut().for_each(|kernel| each_volatile(kernel, see)),
         Event::Step { .. }
         | Event::Said { .. }
         | Event::Skipped { .. }
@@ -105,30 +106,19 @@ fn visit(event: &mut Event, see: &mut impl FnMut(Volatile<'_>)) {
     }
 }
 
-fn visit_look(look: &mut Look, see: &mut impl FnMut(Volatile<'_>)) {
-    match look {
-        Look::Pids(pids) => pids.iter_mut().for_each(|pid| visit_value(pid, see)),
-        Look::Namespaces(members) => visit_members(members, see),
-        Look::Interfaces(rows) => rows.iter_mut().for_each(|row| see(Volatile::Mac(&mut row.mac))),
-        Look::Processes(_)
-        | Look::Routes(_)
-        | Look::Tables(_)
-        | Look::Listeners(_)
-        | Look::Directory { .. }
-        | Look::Output { .. } => {}
-    }
-}
-
-fn visit_members(members: &mut [Membership], see: &mut impl FnMut(Volatile<'_>)) {
+fn each_namespace(members: &mut [Membership], see: &mut impl FnMut(Volatile<'_>)) {
     members.iter_mut().flat_map(|row| &mut row.namespaces).for_each(|id| see(Volatile::Namespace(id)));
 }
 
-fn visit_value(value: &mut Value, see: &mut impl FnMut(Volatile<'_>)) {
+fn each_volatile(value: &mut Value, see: &mut impl FnMut(Volatile<'_>)) {
     match value {
         Value::Namespace(id) => see(Volatile::Namespace(id)),
         Value::Inode { device, inode } => see(Volatile::Inode(device, inode)),
         Value::MachinePid(pid) => see(Volatile::MachinePid(pid)),
         Value::Kernel(release) => see(Volatile::Kernel(release)),
-        Value::Text(_) | Value::Name(_) | Value::Number(_) | Value::Pid(_) => {}
+        Value::Mac(mac) => see(Volatile::Mac(mac)),
+        Value::List(values) => values.iter_mut().for_each(|value| each_volatile(value, see)),
+        Value::Right(_, value) => each_volatile(value, see),
+        Value::Text(_) | Value::Name(_) | Value::Number(_) | Value::Pid(_) | Value::Flags(_) | Value::Nothing => {}
     }
 }

@@ -7,58 +7,13 @@ use nix::errno::Errno;
 
 use serde::{Deserialize, Serialize};
 
-/// The eight types of namespaces: namespaces(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// Control groups: cgroup_namespaces(7).
-    Cgroup,
-    /// System V IPC and POSIX message queues: ipc_namespaces(7).
-    Ipc,
-    /// Mounts: mount_namespaces(7).
-    Mnt,
-    /// Network stacks: network_namespaces(7).
-    Net,
-    /// Process ids: pid_namespaces(7).
-    Pid,
-    /// The monotonic and boot-time clocks: time_namespaces(7).
-    Time,
-    /// User and group ids and capabilities: user_namespaces(7).
-    User,
-    /// The hostname and the NIS domain name: uts_namespaces(7).
-    Uts,
-}
-
-impl Kind {
-    /// All eight, in the order in which `ls /proc/self/ns` lists them.
-    pub const ALL: [Kind; 8] =
-        [Kind::Cgroup, Kind::Ipc, Kind::Mnt, Kind::Net, Kind::Pid, Kind::Time, Kind::User, Kind::Uts];
-
-    /// The name of its file in `/proc/PID/ns`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Kind::Cgroup => "cgroup",
-            Kind::Ipc => "ipc",
-            Kind::Mnt => "mnt",
-            Kind::Net => "net",
-            Kind::Pid => "pid",
-            Kind::Time => "time",
-            Kind::User => "user",
-            Kind::Uts => "uts",
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+use super::namespace::{Flags, NamespaceType};
 
 /// A namespace, by its inode: what `readlink /proc/PID/ns/TYPE` prints.
 #[derive(Debug, Clone, Copy, Eq, Serialize, Deserialize)]
-pub struct NamespaceId {
+pub(crate) struct NamespaceId {
     /// Its type.
-    pub kind: Kind,
+    pub kind: NamespaceType,
     /// Its inode in the kernel's nsfs.
     pub inode: u64,
     /// The letter that a reader knows it by; given by [`super::Letters`].
@@ -79,7 +34,7 @@ impl fmt::Display for NamespaceId {
 
 /// The hardware address of a network interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct MacAddress(pub [u8; 6]);
+pub(crate) struct MacAddress(pub [u8; 6]);
 
 impl fmt::Display for MacAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,7 +45,7 @@ impl fmt::Display for MacAddress {
 
 /// A value in a transcript.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Value {
+pub(crate) enum Value {
     /// Words, flags, paths: shown as they are.
     Text(String),
     /// A string that was passed to the kernel or came from it: shown in quotes where it stands for itself.
@@ -103,6 +58,16 @@ pub enum Value {
     MachinePid(i32),
     /// A namespace: volatile.
     Namespace(NamespaceId),
+    /// Types of namespaces, as flags.
+    Flags(Flags),
+    /// A hardware address: volatile.
+    Mac(MacAddress),
+    /// Several values.
+    List(Vec<Value>),
+    /// No value, where others have one.
+    Nothing,
+    /// A value at the right end of so many columns.
+    Right(usize, Box<Value>),
     /// The kernel's release: differs from machine to machine.
     Kernel(String),
     /// A file or directory, by its device and its inode, as stat(2) tells them: volatile.
@@ -115,8 +80,13 @@ pub enum Value {
 }
 
 impl Value {
+    /// Whether it is a number: such stand at the right of a column.
+    pub(crate) fn is_number(&self) -> bool {
+        matches!(self, Value::Number(_) | Value::Pid(_) | Value::MachinePid(_) | Value::Nothing)
+    }
+
     /// The value as an argument or a result of a call: strings in quotes, as strace(1) shows them.
-    pub fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         match self {
             Value::Name(name) => format!("{name:?}"),
             other => other.to_string(),
@@ -131,6 +101,11 @@ impl fmt::Display for Value {
             Value::Number(number) => write!(f, "{number}"),
             Value::Pid(pid) | Value::MachinePid(pid) => write!(f, "{pid}"),
             Value::Namespace(id) => write!(f, "{id}"),
+            Value::Flags(flags) => write!(f, "{flags}"),
+            Value::Mac(mac) => write!(f, "{mac}"),
+            Value::List(values) => f.write_str(&values.iter().map(Value::to_string).collect::<Vec<_>>().join(",")),
+            Value::Nothing => Ok(()),
+            Value::Right(width, value) => write!(f, "{:>width$}", value.to_string()),
             Value::Inode { device: (major, minor), inode } => write!(f, "inode {inode} of {major}:{minor}"),
         }
     }
@@ -148,6 +123,30 @@ impl From<String> for Value {
     }
 }
 
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Value::Number(number.into())
+    }
+}
+
+impl From<MacAddress> for Value {
+    fn from(mac: MacAddress) -> Self {
+        Value::Mac(mac)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Value::List(values.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Value::Text(text.clone())
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Value::Number(number)
@@ -157,6 +156,12 @@ impl From<i64> for Value {
 impl From<usize> for Value {
     fn from(number: usize) -> Self {
         Value::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<Flags> for Value {
+    fn from(flags: Flags) -> Self {
+        Value::Flags(flags)
     }
 }
 
@@ -173,14 +178,8 @@ impl From<Option<Errno>> for Value {
     }
 }
 
-/// An errno as strace(1) shows it: `EPERM (Operation not permitted)`.
-pub fn errno_name(errno: i32) -> String {
-    let errno = Errno::from_raw(errno);
-    format!("{errno:?} ({})", errno.desc())
-}
-
 /// What shows that a claim holds: words and values, in reading order.
-pub type Evidence = Vec<Value>;
+pub(crate) type Evidence = Vec<Value>;
 
 /// Makes an [`Evidence`] of words and values: `evidence!["before:", name, "after:", other]`.
 #[macro_export]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a walk is, as its followers hear it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whereabouts {
+pub(crate) struct Whereabouts {
     /// The lesson.
     pub lesson: String,
     /// The step; 0 before the first.

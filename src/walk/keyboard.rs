@@ -68,7 +68,7 @@ impl Keyboard {
                 PollFd::new(raw.signals.as_fd(), PollFlags::POLLIN),
             ];
             fds.extend(caller.map(|caller| PollFd::new(caller, PollFlags::POLLIN)));
-            match poll(&mut fds, left(until)) {
+            match poll(&mut fds, remaining(until)) {
                 Err(Errno::EINTR) => continue,
                 Err(errno) => return Err(errno.into()),
                 Ok(0) => return Ok(Input::TimeOver),
@@ -101,10 +101,10 @@ impl Keyboard {
 }
 
 /// How long there is to wait. Rounded up, or the last millisecond would be spent in circles.
-fn left(until: Option<Instant>) -> PollTimeout {
+fn remaining(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
-    let left = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-    left.try_into().unwrap_or(PollTimeout::MAX)
+    let remaining = until.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
+    remaining.try_into().unwrap_or(PollTimeout::MAX)
 }
 
 /// The keys behind what a terminal sends. Those that send a sequence (ESC, `[` or `O`, and so on up to a letter), such as

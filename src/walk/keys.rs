@@ -41,10 +41,10 @@ const KEYS: [(&str, &str); 9] = [
 impl Walk<'_> {
     /// Waits for what the learner wishes at the end of a step.
     pub(super) fn wish(&mut self) -> Result<Wish, Stopped> {
-        let (step, steps) = (self.teller.step, self.lesson.steps);
-        let until = self.pace.auto.map(|pause| Instant::now() + pause);
+        let (step, steps) = (self.session.story().step, self.lesson.steps.len());
+        let until = self.options.auto.map(|pause| Instant::now() + pause);
         loop {
-            let foot = match self.pace.auto {
+            let foot = match self.options.auto {
                 Some(_) => format!("step {step} of {steps} · goes on by itself · Enter: on · ?: keys · q: leave"),
                 None => format!("step {step} of {steps} · Enter: on · b: back · s: shell · ?: keys · q: leave"),
             };
@@ -74,8 +74,8 @@ impl Walk<'_> {
 
     /// Waits for a guess, before the kernel answers.
     pub(super) fn ask(&mut self) -> Result<(), Stopped> {
-        let Some(question) = self.teller.question.clone() else { return Ok(()) };
-        let until = self.pace.auto.map(|pause| Instant::now() + pause);
+        let Some(question) = self.session.story().question.clone() else { return Ok(()) };
+        let until = self.options.auto.map(|pause| Instant::now() + pause);
         let letters: Vec<char> = ('a'..).take(question.choices.len()).collect();
         let list = letters.iter().map(char::to_string).collect::<Vec<_>>().join(", ");
         let foot = format!("your guess: {list} · Enter: see");
@@ -97,19 +97,19 @@ impl Walk<'_> {
     }
 
     fn guess(&mut self, question: &Question, place: usize) -> Result<(), Stopped> {
-        self.teller.summary.guess(question, place);
+        self.presenter.summary.guess(question, place);
         let letter = ('a'..='z').nth(place).unwrap_or('?');
         let said = Line::plain("    ").with(Style::Quiet, "your guess: ").with(Style::Plain, format!("{letter})"));
-        Ok(self.teller.renderer.lines(&[said])?)
+        Ok(self.presenter.renderer.lines(&[said])?)
     }
 
     /// Waits for a key, with words at the foot that go when it comes.
     fn key(&mut self, foot: &str, until: Option<Instant>) -> io::Result<Input> {
         loop {
-            self.teller.renderer.follow_the_terminal();
-            let renderer = &mut self.teller.renderer;
+            self.presenter.renderer.follow_the_terminal();
+            let renderer = &mut self.presenter.renderer;
             let input = self.keyboard.wait(until, self.followers.door(), || renderer.foot(foot));
-            self.teller.renderer.wipe_foot()?;
+            self.presenter.renderer.wipe_foot()?;
             match input? {
                 Input::Changed => {}
                 Input::Caller => self.followers.let_in(),
@@ -141,28 +141,30 @@ impl Walk<'_> {
 
     /// Which actor's place the learner wants to be in.
     fn actor(&mut self) -> Result<Option<String>, Stopped> {
-        let names: Vec<String> = self.teller.stood.iter().map(|member| member.actor.clone()).collect();
+        let names: Vec<String> = self.session.story().now().iter().map(|member| member.actor.clone()).collect();
         let mut line = Line::plain("a shell in whose place?");
         for (index, name) in names.iter().enumerate() {
             line = line.with(Style::Quiet, format!("  {} ", index + 1)).with(Style::Actor, name);
         }
-        self.teller.say(line)?;
+        self.presenter.say(line)?;
         let number = self.number("number: ", names.len())?;
         Ok(number.and_then(|number| names.into_iter().nth(number - 1)))
     }
 
     /// Lets the learner look around in an actor's place.
     pub(super) fn visit(&mut self, actor: &str) -> Result<(), Stopped> {
-        let words =
-            format!("a shell in the place of {actor}, at step {}; exit, or Ctrl-D, leads back", self.teller.step);
+        let words = format!(
+            "a shell in the place of {actor}, at step {}; exit, or Ctrl-D, leads back",
+            self.session.story().step
+        );
         self.say(&words)?;
-        let place = format!("{} step {}: {actor}", self.lesson.id, self.teller.step);
+        let place = format!("{} step {}: {actor}", self.lesson.id, self.session.story().step);
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-        let terminal = crate::stage::Foreground::lend();
-        let left = self.performance.visit(visit(actor, &place, None), [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
+        let terminal = crate::sandbox::Foreground::lend();
+        let outcome = self.session.visit(visit(actor, &place, None), [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
         drop(terminal);
-        match left {
-            Ok(left) if !left.with_mounts => {
+        match outcome {
+            Ok(outcome) if !outcome.with_mounts => {
                 self.say(&format!("{actor}'s own root holds no shell: the files that you saw were the host's"))
             }
             Ok(_) => self.say("back in the lesson, on a new stage: what was done in the shell is gone"),
@@ -171,27 +173,27 @@ impl Walk<'_> {
     }
 
     fn map(&mut self) -> Result<(), Stopped> {
-        let members = self.teller.stood.clone();
+        let members = self.session.story().now().to_vec();
         let mut lines = vec![Line::new()];
-        lines.extend(who_is_where(&members, self.teller.renderer.width()));
-        Ok(self.teller.renderer.lines(&lines)?)
+        lines.extend(who_is_where(&members, self.presenter.renderer.width()));
+        Ok(self.presenter.renderer.lines(&lines)?)
     }
 
     fn notes(&mut self) -> Result<(), Stopped> {
         let mut lines = vec![Line::new()];
-        lines.extend(note_on(self.lesson, self.teller.step, self.teller.renderer.width()));
-        Ok(self.teller.renderer.lines(&lines)?)
+        lines.extend(note_on(self.lesson, self.session.story().step, self.presenter.renderer.width()));
+        Ok(self.presenter.renderer.lines(&lines)?)
     }
 
     fn help(&mut self) -> Result<(), Stopped> {
         let mut lines = vec![Line::new()];
         for (key, what) in KEYS {
-            lines.push(Line::plain("  ").with(Style::Command, key).to_column(16).with(Style::Plain, what));
+            lines.push(Line::plain("  ").with(Style::Command, key).padded_to(16).with(Style::Plain, what));
         }
-        Ok(self.teller.renderer.lines(&lines)?)
+        Ok(self.presenter.renderer.lines(&lines)?)
     }
 
     fn say(&mut self, words: &str) -> Result<(), Stopped> {
-        Ok(self.teller.say(Line::new().with(Style::Quiet, words))?)
+        Ok(self.presenter.say(Line::new().with(Style::Quiet, words))?)
     }
 }

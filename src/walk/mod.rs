@@ -12,9 +12,8 @@ mod notes;
 mod summary;
 mod visitor;
 
-pub use follower::Whereabouts;
-pub use notes::{Following, clock, note_on};
-pub use visitor::{own_shell, visit};
+pub(crate) use notes::{Following, clock, note_on};
+pub(crate) use visitor::{own_shell, visit};
 
 use std::collections::BTreeSet;
 use std::io;
@@ -24,129 +23,84 @@ use self::follower::Followers;
 use self::keyboard::Keyboard;
 use self::keys::Wish;
 use self::summary::Summary;
-use crate::cli::Output;
 use crate::lesson::Lesson;
-use crate::lessons;
-use crate::perform::{Outcome, Performance, Stopped};
 use crate::render::{Line, Renderer};
-use crate::stage::Manner;
-use crate::transcript::{Event, Letters, Membership, Question, StandIns, scrub};
+use crate::session::{Outcome, Session, Stopped};
+use crate::stage::Pacing;
+use crate::transcript::{Event, Story};
 
 /// How a walk goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(crate) struct WalkOptions {
     /// Goes on by itself after so long; else it waits for a key.
-    pub auto: Option<Duration>,
+    pub(crate) auto: Option<Duration>,
     /// Whether the learner is asked what will happen.
-    pub questions: bool,
+    pub(crate) questions: bool,
+    /// Whether stand-ins are shown for what differs from run to run.
+    pub(crate) scrubbed: bool,
 }
 
 /// What came of a walk.
 #[derive(Debug)]
-pub enum Walked {
+pub(crate) enum WalkOutcome {
     /// To the end of the lesson.
     Through {
-        /// What the lesson came to.
         outcome: Outcome,
         /// How many questions were answered right, and how many there were; `None`: steps were passed over, so this is
         /// not the whole lesson.
         right: Option<(usize, usize)>,
     },
     /// The learner left before the end.
-    Left,
+    Quit,
 }
 
 /// Walks through a lesson.
 ///
 /// # Errors
 /// [`Stopped`] says what stopped it. The stage is gone then, and the terminal is as it was.
-pub fn walk(lesson: &'static Lesson, output: &Output, pace: Pace, renderer: &mut Renderer) -> Result<Walked, Stopped> {
+pub(crate) fn walk(
+    lesson: &'static Lesson,
+    options: WalkOptions,
+    renderer: &mut Renderer,
+) -> Result<WalkOutcome, Stopped> {
     keyboard::restore_on_panic();
-    let mut teller = Teller::new(lesson, output, pace, renderer);
-    let performance = open(lesson, &mut teller)?;
+    let questions = options.questions;
+    let summary = Summary::new(lesson);
+    let mut presenter = Presenter { renderer, questions, aloud: true, shown: BTreeSet::new(), summary };
+    let session = open(lesson, options, &mut presenter)?;
     let (keyboard, followers) = (Keyboard::default(), Followers::new(lesson.id));
-    let mut walk = Walk { lesson, pace, teller, performance, keyboard, followers, ended: false };
+    let mut walk = Walk { lesson, options, presenter, session, keyboard, followers, ended: false };
     walk.go()
 }
 
-fn open(lesson: &'static Lesson, teller: &mut Teller<'_>) -> Result<Performance, Stopped> {
-    Performance::open(lesson, &lessons::place(lesson), Manner::StepByStep, &mut |event| teller.hear(event))
+fn open(lesson: &'static Lesson, options: WalkOptions, presenter: &mut Presenter<'_>) -> Result<Session, Stopped> {
+    Session::open(lesson, Pacing::StepByStep, options.scrubbed, &mut |story, event| presenter.hear(story, event))
 }
 
-/// Shows what happens, or keeps quiet about it; and knows where the story is.
-struct Teller<'a> {
+/// Shows what happens, or keeps quiet about it.
+struct Presenter<'a> {
     renderer: &'a mut Renderer,
-    scrub: bool,
     questions: bool,
     /// Whether anything is shown.
     aloud: bool,
-    letters: Letters,
-    stand_ins: StandIns,
-    /// The step that is being told, or was told last; 0 before the first.
-    step: usize,
-    /// Whether the step is over.
-    over: bool,
     /// The steps that were shown.
     shown: BTreeSet<usize>,
-    /// Where everybody stood last.
-    stood: Vec<Membership>,
-    /// The question that waits for the kernel's answer.
-    question: Option<Question>,
     summary: Summary,
 }
 
-impl<'a> Teller<'a> {
-    fn new(lesson: &Lesson, output: &Output, pace: Pace, renderer: &'a mut Renderer) -> Self {
-        Teller {
-            renderer,
-            scrub: output.scrub,
-            questions: pace.questions,
-            aloud: true,
-            letters: Letters::default(),
-            stand_ins: StandIns::default(),
-            step: 0,
-            over: false,
-            shown: BTreeSet::new(),
-            stood: Vec::new(),
-            question: None,
-            summary: Summary::new(lesson),
-        }
-    }
-
-    /// Another stage: the letters begin anew, and nothing is told until it is wished.
-    fn begin_anew(&mut self) {
-        (self.letters, self.stand_ins) = (Letters::default(), StandIns::default());
-        (self.step, self.over, self.aloud, self.question) = (0, false, false, None);
-    }
-
-    fn hear(&mut self, mut event: Event) -> io::Result<()> {
-        self.letters.assign(&mut event);
-        if self.scrub {
-            scrub(&mut event, &mut self.stand_ins);
-        }
-        match &event {
-            Event::Step { number, .. } => {
-                (self.step, self.over) = (*number, false);
-                // One that this machine could not answer is not waited for.
-                self.question = None;
-                if self.aloud {
-                    self.shown.insert(*number);
-                }
-            }
-            Event::Stood { members } => {
-                self.stood.clone_from(members);
-                self.over = true;
-            }
-            Event::Asked(question) => self.question = Some(question.clone()),
-            Event::Answered { .. } => self.question = None,
-            _ => {}
+impl Presenter<'_> {
+    fn hear(&mut self, story: &Story, event: &Event) -> io::Result<()> {
+        if self.aloud
+            && let Event::Step { number, .. } = event
+        {
+            self.shown.insert(*number);
         }
         let of_a_question = matches!(event, Event::Asked(_) | Event::Answered { .. });
         if !self.aloud || of_a_question && !self.questions {
             return Ok(());
         }
-        self.renderer.event(&event)?;
-        let verdict = self.summary.note(self.step, &event);
+        self.renderer.event(story, event)?;
+        let verdict = self.summary.hear(story.step, event);
         self.renderer.lines(&verdict)
     }
 
@@ -157,9 +111,9 @@ impl<'a> Teller<'a> {
 
 struct Walk<'a> {
     lesson: &'static Lesson,
-    pace: Pace,
-    teller: Teller<'a>,
-    performance: Performance,
+    options: WalkOptions,
+    presenter: Presenter<'a>,
+    session: Session,
     keyboard: Keyboard,
     followers: Followers,
     /// Whether the story has come to its end, be it that this machine cannot do what comes next.
@@ -167,45 +121,46 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn go(&mut self) -> Result<Walked, Stopped> {
+    fn go(&mut self) -> Result<WalkOutcome, Stopped> {
         self.advance_to_the_end_of(0)?;
         loop {
             if self.ended {
                 return self.finish();
             }
-            let wish = if self.teller.step == 0 { Wish::On } else { self.wish()? };
-            let step = self.teller.step;
+            let wish = if self.session.story().step == 0 { Wish::On } else { self.wish()? };
+            let step = self.session.story().step;
             match wish {
-                Wish::On if step == self.lesson.steps => return self.finish(),
+                Wish::On if step == self.lesson.steps.len() => return self.finish(),
                 Wish::On => self.show_next_step()?,
                 Wish::To(step) => self.go_to(step)?,
                 Wish::Visit(actor) => {
                     self.visit(&actor)?;
                     self.play_silently_to(step)?;
                 }
-                Wish::Leave => return Ok(Walked::Left),
+                Wish::Leave => return Ok(WalkOutcome::Quit),
             }
         }
     }
 
     /// The next step, with its question if it has one.
     fn show_next_step(&mut self) -> Result<(), Stopped> {
-        self.teller.renderer.follow_the_terminal();
-        self.teller.aloud = true;
-        let next = self.teller.step + 1;
+        self.presenter.renderer.follow_the_terminal();
+        self.presenter.aloud = true;
+        let next = self.session.story().step + 1;
         self.followers.tell(next);
         self.advance_to_the_end_of(next)
     }
 
     fn advance_to_the_end_of(&mut self, step: usize) -> Result<(), Stopped> {
         loop {
-            let (teller, performance) = (&mut self.teller, &mut self.performance);
-            let more = performance.advance(&mut |event| teller.hear(event))?;
+            let (presenter, session) = (&mut self.presenter, &mut self.session);
+            let more = session.advance(&mut |story, event| presenter.hear(story, event))?;
             self.ended = !more;
-            if self.ended || (self.teller.over && self.teller.step >= step) {
+            let story = self.session.story();
+            if self.ended || (story.over && story.step >= step) {
                 return Ok(());
             }
-            if self.teller.aloud && self.teller.questions && self.teller.question.is_some() {
+            if self.presenter.aloud && self.presenter.questions && story.question.is_some() {
                 self.ask()?;
             }
         }
@@ -218,21 +173,21 @@ impl Walk<'_> {
 
     /// A new stage, on which the story has been played to the end of a step.
     fn play_silently_to(&mut self, step: usize) -> Result<(), Stopped> {
-        self.teller.begin_anew();
+        self.presenter.aloud = false;
         // The old stage goes when it is replaced.
-        self.performance = open(self.lesson, &mut self.teller)?;
+        self.session = open(self.lesson, self.options, &mut self.presenter)?;
         self.advance_to_the_end_of(step)
     }
 
     /// The last line of the lesson, and what it came to.
-    fn finish(&mut self) -> Result<Walked, Stopped> {
-        self.advance_to_the_end_of(self.lesson.steps + 1)?;
-        let (teller, performance) = (&mut self.teller, &mut self.performance);
-        teller.aloud = true;
-        let outcome = performance.close(&mut |event| teller.hear(event))?;
-        let lines = teller.summary.lines(self.lesson, self.pace.questions, teller.renderer.width());
-        teller.renderer.lines(&lines)?;
-        let whole = teller.shown.len() == self.lesson.steps;
-        Ok(Walked::Through { outcome, right: whole.then(|| teller.summary.right()) })
+    fn finish(&mut self) -> Result<WalkOutcome, Stopped> {
+        self.advance_to_the_end_of(self.lesson.steps.len() + 1)?;
+        let (presenter, session) = (&mut self.presenter, &mut self.session);
+        presenter.aloud = true;
+        let outcome = session.close(&mut |story, event| presenter.hear(story, event))?;
+        let lines = presenter.summary.lines(self.lesson, self.options.questions, presenter.renderer.width());
+        presenter.renderer.lines(&lines)?;
+        let whole = presenter.shown.len() == self.lesson.steps.len();
+        Ok(WalkOutcome::Through { outcome, right: whole.then(|| presenter.summary.right()) })
     }
 }

@@ -6,26 +6,27 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
 use super::follower::{Whereabouts, prefix_of_walks};
-use crate::lesson::{Lesson, Note};
+use crate::lesson::Lesson;
 use crate::render::{Line, Style, fold, rule};
+use crate::step::{Note, Step};
 
 /// Where what belongs to a step stands, and where it goes on in further lines.
 const INDENT: (usize, usize) = (2, 4);
 
 /// The note on a step, for reading, as wide as `width`; nothing where the lesson has no such step.
-pub fn note_on(lesson: &Lesson, number: usize, width: usize) -> Vec<Line> {
-    let Some(note) = number.checked_sub(1).and_then(|index| lesson.notes.get(index)) else { return Vec::new() };
+pub(crate) fn note_on(lesson: &Lesson, number: usize, width: usize) -> Vec<Line> {
+    let Some(Step { title, minutes, note, .. }) = lesson.step(number) else { return Vec::new() };
     // What a teacher compares with the clock: how much of the lesson is over before this step, and after it.
     let before = planned_before(lesson, number);
-    let minutes = format!("{}, from {before} to {} of {}", note.minutes, before + note.minutes, lesson.minutes);
-    let Note { title, point, ask, misunderstanding, .. } = note;
+    let minutes = format!("{minutes}, from {before} to {} of {}", before + minutes, lesson.minutes());
+    let Note { point, ask, misunderstanding } = note;
     let parts = [
         ("minutes: ", minutes.as_str()),
         ("point: ", point),
         ("ask: ", ask),
         ("usual misunderstanding: ", misunderstanding),
     ];
-    let mut lines = fold(rule(number, lesson.steps, title, width), width, INDENT.0);
+    let mut lines = fold(rule(number, lesson.steps.len(), title, width), width, INDENT.0);
     for (label, words) in parts {
         let line = Line::plain(" ".repeat(INDENT.0)).with(Style::Quiet, label).with(Style::Plain, words);
         lines.extend(fold(line, width, INDENT.1));
@@ -34,7 +35,7 @@ pub fn note_on(lesson: &Lesson, number: usize, width: usize) -> Vec<Line> {
 }
 
 /// The time that a walk has taken, beside the plan.
-pub fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Line> {
+pub(crate) fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Line> {
     let (minutes, seconds) = (here.seconds / 60, here.seconds % 60);
     let planned = planned_before(lesson, here.step);
     let (words, style) = match minutes.cmp(&u64::from(planned)) {
@@ -50,16 +51,16 @@ pub fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Line> {
 
 /// How many minutes are planned for all that comes before a step.
 fn planned_before(lesson: &Lesson, number: usize) -> u32 {
-    lesson.notes.iter().take(number.saturating_sub(1)).map(|note| note.minutes).sum()
+    lesson.steps.iter().take(number.saturating_sub(1)).map(|step| step.minutes).sum()
 }
 
 /// A walk of this user's that somebody follows: where it is, each time that it has gone on, until it is over.
 #[derive(Debug)]
-pub struct Following(Lines<BufReader<UnixStream>>);
+pub(crate) struct Following(Lines<BufReader<UnixStream>>);
 
 impl Following {
     /// Finds a walk through a lesson that is under way; of several, the one that was begun last.
-    pub fn find(lesson: &str) -> Option<Following> {
+    pub(crate) fn find(lesson: &str) -> Option<Following> {
         let prefix = prefix_of_walks(lesson);
         let sockets = fs::read_to_string("/proc/net/unix").ok()?;
         // An abstract name is shown with `@` in the place of its first byte: unix(7).

@@ -42,7 +42,7 @@ impl Summary {
     }
 
     /// Takes note of what was shown; what is to be said about it, where it answers a guess.
-    pub(super) fn note(&mut self, step: usize, event: &Event) -> Vec<Line> {
+    pub(super) fn hear(&mut self, step: usize, event: &Event) -> Vec<Line> {
         self.last_step = step;
         match event {
             Event::Verified { id, claim, held: true, .. } => {
@@ -116,7 +116,7 @@ impl Summary {
         lines.push(Line::new());
         lines.push(Line::new().with(Style::Title, "To try by hand"));
         lines.extend(self.last_command.iter().flat_map(|command| crate::render::command(command, width)));
-        let shell = format!("nslearn shell {} --step {}", self.lesson, lesson.steps);
+        let shell = format!("nslearn shell {} --step {}", self.lesson, lesson.steps.len());
         lines.extend(hanging("  a place to try it:  ", &shell, Style::Command, width));
         lines.push(Line::new());
         lines

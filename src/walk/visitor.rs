@@ -2,20 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::stage::Visit;
+use crate::actors::Visit;
 
 /// Where a shell finds its settings: on the stage's own /tmp, which is in memory.
 const SETTINGS: &str = "/tmp/.nslearn";
 const SH: &str = "/bin/sh";
 
 /// The learner's own shell, if there is one.
-pub fn own_shell() -> PathBuf {
+pub(crate) fn own_shell() -> PathBuf {
     let shell = std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute() && shell.exists());
     shell.unwrap_or_else(|| PathBuf::from(SH))
 }
 
 /// A visit to an actor: a command, or a shell to type into. `place` is what its prompt says.
-pub fn visit(actor: &str, place: &str, command: Option<&str>) -> Visit {
+pub(crate) fn visit(actor: &str, place: &str, command: Option<&str>) -> Visit {
     let place: String = place.chars().filter(|letter| letter.is_alphanumeric() || " -:".contains(*letter)).collect();
     let visit = |program: PathBuf, args: &[&str]| Visit {
         actor: actor.to_owned(),

@@ -1,0 +1,14 @@
+//! Actors: processes on the stage that do what the director tells them, each by its own system calls.
+
+mod actor;
+mod channel;
+mod errno_hints;
+mod process;
+mod protocol;
+mod roster;
+
+pub(crate) use actor::Actor;
+pub(crate) use channel::{Channel, Packet};
+pub(crate) use process::Fd;
+pub(crate) use process::{Process, ReturnValue, Zero};
+pub(crate) use protocol::{Log, Order, StoryMessage, Tried, Visit, VisitOutcome};

@@ -1,0 +1,158 @@
+//! How a sandbox comes to be: its first process, in new namespaces of all eight types, safe before the lesson begins.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
+use nix::sys::prctl;
+use nix::unistd::Pid;
+
+use super::handshake::Handshake;
+use super::{SandboxKind, rootfs};
+use crate::actors::{Channel, Log, Process};
+use crate::args;
+use crate::error::{CallResult, Error, Result};
+use crate::observe::namespaces;
+use crate::sys::{self, Forked};
+use crate::transcript::{
+    CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+    Flags, NamespaceId, NamespaceType, Value,
+};
+
+/// The name of the machine that the stage plays.
+const HOSTNAME: &str = "workshop";
+
+/// The number after which the stage's PID namespace counts on: a host on which nothing else ever ran would give its
+/// first process the number 2, and numbers inside and outside of a container would be hard to tell apart.
+const LAST_PID: &str = "1000";
+
+/// What the first process of a sandbox has when it begins to live.
+#[derive(Debug)]
+pub(crate) struct Init {
+    /// Its end of the conversation with the program.
+    pub(crate) log: Log,
+    /// The types of namespaces of which it is in others than the program.
+    pub(crate) off_the_machine: Vec<NamespaceType>,
+}
+
+/// Makes a sandbox and lets its first process live: its id on the machine, and the channel on which it tells. The sandbox is
+/// gone, with all that is in it, as soon as that process is.
+pub(super) fn spawn(kind: SandboxKind, life: impl FnOnce(Init) -> Result<()>) -> Result<(Pid, Channel)> {
+    let machine = own_namespaces()?;
+    let handshake = Handshake::prepare()?;
+    let (here, there) = Channel::pair().or_refused("socketpair", args!["AF_UNIX"])?;
+    match make(kind)? {
+        Forked::Child => {
+            drop(here);
+            begin(Log::new(there), kind, || prepare(kind, handshake, &machine), life)
+        }
+        Forked::Parent(pid) => {
+            drop(there);
+            handshake.give_ids(pid)?;
+            Ok((pid, here))
+        }
+    }
+}
+
+fn make(kind: SandboxKind) -> Result<Forked> {
+    let clone3 = |flags: Flags| sys::clone3(flags.bits()).or_refused("clone3", args![flags]);
+    if kind == SandboxKind::UserNamespace {
+        return clone3(CLONE_NEWUSER);
+    }
+    // The user namespace owns all others because clone3(2) makes it first.
+    let all_but_time =
+        CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
+    // Time namespaces are the one type that kernels are still built without: all else can be shown all the same.
+    match clone3(all_but_time | CLONE_NEWTIME) {
+        Err(error) if error.errno() == Some(Errno::EINVAL) => clone3(all_but_time),
+        child => child,
+    }
+}
+
+fn own_namespaces() -> Result<Vec<NamespaceId>> {
+    namespaces::of("self").or_refused("open", args!["/proc/self/ns"])
+}
+
+/// The life of the first process. Its end is the end of the sandbox: every process in its PID namespace goes.
+fn begin(
+    log: Log,
+    kind: SandboxKind,
+    prepare: impl FnOnce() -> Result<Vec<NamespaceType>>,
+    life: impl FnOnce(Init) -> Result<()>,
+) -> ! {
+    report_panics(&log);
+    let lived = prepare().and_then(|off_the_machine| {
+        if kind != SandboxKind::Program {
+            stay_on_this_cpu();
+            detach_from_the_terminal();
+        }
+        sys::close_all_but(&mut [0, 1, 2, log.as_fd().as_raw_fd()]);
+        Process::take_name("init");
+        log.tell(());
+        life(Init { log: log.clone(), off_the_machine })
+    });
+    if let Err(error) = lived {
+        log.fail(error);
+    }
+    sys::exit(0)
+}
+
+/// Makes the new namespaces a safe place to play in. The order matters throughout.
+fn prepare(kind: SandboxKind, handshake: Handshake, machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
+    handshake.take_ids()?;
+    // No program that is started on the stage can win privileges by its file's mode.
+    let _ = prctl::set_no_new_privs();
+    if kind == SandboxKind::UserNamespace {
+        return Ok(vec![NamespaceType::User]);
+    }
+    let off_the_machine = left_behind(machine)?;
+    rootfs::build()?;
+    nix::unistd::sethostname(HOSTNAME).or_refused("sethostname", vec![Value::Name(HOSTNAME.to_owned())])?;
+    // A kernel without checkpoint and restore has no such file: then the numbers are small, and nothing else differs.
+    let _ = fs::write("/proc/sys/kernel/ns_last_pid", LAST_PID);
+    Ok(off_the_machine)
+}
+
+/// Keeps the stage on the CPU that its first process is on. Actors take turns, so there is nothing to gain from a second
+/// one: to hand over to it takes an interrupt and, where it was idle, the time until it is awake, at every call that an
+/// actor makes. A lesson takes up to four times as long then.
+fn stay_on_this_cpu() {
+    let mut here = CpuSet::new();
+    if sched_getcpu().and_then(|cpu| here.set(cpu)).is_ok() {
+        // Where it is not allowed, a lesson takes longer, and that is all.
+        let _ = sched_setaffinity(Pid::from_raw(0), &here);
+    }
+}
+
+/// The types of namespaces of which this process is in another than the program. Anything that a lesson could change
+/// must be among them, or there is no stage.
+fn left_behind(machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
+    let own = own_namespaces()?;
+    let off: Vec<NamespaceType> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
+    for of in NamespaceType::ALL.into_iter().filter(|of| *of != NamespaceType::Time) {
+        if !off.contains(&of) {
+            let syscall = format!("a lesson on {of} namespaces");
+            return Err(Error::OnTheMachine { actor: "the stage".to_owned(), syscall, of });
+        }
+    }
+    Ok(off)
+}
+
+/// Lets go of the standard streams.
+fn detach_from_the_terminal() {
+    if let Ok(null) = fs::File::options().read(true).write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdin(&null);
+        let _ = nix::unistd::dup2_stdout(&null);
+        let _ = nix::unistd::dup2_stderr(&null);
+    }
+}
+
+/// A panic on the stage is told to the program, which has the terminal, and ends the process that it happened in.
+fn report_panics(log: &Log) {
+    let log = log.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        log.fail(Error::unexpected("a bug in nslearn", panic));
+        sys::exit(101)
+    }));
+}

@@ -1,0 +1,72 @@
+//! A system call as data, and its errno.
+
+use std::fmt;
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::namespace::Flags;
+use super::value::Value;
+
+/// A system call with its arguments, as a reader knows them and not as the kernel takes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Call {
+    /// Its name, as its manual page has it.
+    pub syscall: String,
+    /// Its arguments.
+    pub args: Vec<Value>,
+}
+
+impl Call {
+    /// A call of this name: see [`crate::args!`].
+    pub(crate) fn new(syscall: &str, args: Vec<Value>) -> Self {
+        Call { syscall: syscall.to_owned(), args }
+    }
+
+    /// The types of namespaces that it asks for.
+    pub(crate) fn asks_for(&self) -> Flags {
+        let flags = |arg: &Value| if let Value::Flags(flags) = arg { Some(*flags) } else { None };
+        self.args.iter().find_map(flags).unwrap_or_default()
+    }
+
+    /// The words among its arguments: paths, names and flags.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.args.iter().filter_map(|arg| match arg {
+            Value::Text(word) | Value::Name(word) => Some(word.as_str()),
+            _ => None,
+        })
+    }
+}
+
+/// As one writes it: `sethostname("tenant")`.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<String> = self.args.iter().map(Value::quoted).collect();
+        write!(f, "{}({})", self.syscall, args.join(", "))
+    }
+}
+
+/// Makes the arguments of a call: `args!["/tmp", flags]`.
+#[macro_export]
+macro_rules! args {
+    ($($arg:expr),* $(,)?) => { vec![$($crate::transcript::Value::from($arg)),*] };
+}
+
+/// An errno as strace(1) shows it: `EPERM (Operation not permitted)`.
+pub(crate) fn errno_name(errno: Errno) -> String {
+    format!("{errno:?} ({})", errno.desc())
+}
+
+/// An errno travels as its number.
+pub(crate) mod errno_as_number {
+    use nix::errno::Errno;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(errno: &Errno, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_i32(*errno as i32)
+    }
+
+    pub(crate) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Errno, D::Error> {
+        i32::deserialize(from).map(Errno::from_raw)
+    }
+}

@@ -1,0 +1,216 @@
+//! Files, roots and mounts: chroot(2), pivot_root(2), mount(2).
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::stat::{Mode, major, minor};
+use nix::unistd;
+
+use crate::actors::{Actor, Process};
+use crate::args;
+use crate::error::{CallResult, Result, retried};
+use crate::stage::Stage;
+use crate::sys;
+use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, Event, Look, Value};
+
+impl Actor {
+    /// Makes a directory: mkdir(2).
+    ///
+    /// # Errors
+    /// Those of mkdir(2); `EROFS` outside of the stage's /tmp and /run.
+    pub(crate) fn mkdir(&self, path: &str) -> Result<()> {
+        self.change(CLONE_NEWNS, "mkdir", path.to_owned(), |me, path| {
+            let made = unistd::mkdir(path.as_str(), Mode::from_bits_truncate(0o755));
+            me.called("mkdir", vec![Value::Name(path)], made)
+        })
+    }
+
+    /// Puts a file with a line of text in place, without a word about it: a stage property.
+    ///
+    /// # Errors
+    /// Those of open(2) and write(2).
+    pub(crate) fn put(&self, path: &str, text: &str) -> Result<()> {
+        self.change(CLONE_NEWNS, "open", (path.to_owned(), format!("{text}\n")), |_me, (path, text)| {
+            let directory = Path::new(&path).parent().unwrap_or(Path::new("/"));
+            fs::create_dir_all(directory)
+                .and_then(|()| File::options().create(true).append(true).open(&path))
+                .and_then(|mut file| file.write_all(text.as_bytes()))
+                .or_refused("write", args![&path])
+        })
+    }
+
+    /// Changes the actor's root directory: chroot(2).
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_SYS_CHROOT; `ENOENT` and the like.
+    pub(crate) fn chroot(&self, path: &str) -> Result<()> {
+        self.change(CLONE_NEWUSER, "chroot", path.to_owned(), |me, path| {
+            let changed = unistd::chroot(path.as_str());
+            me.called("chroot", vec![Value::Name(path)], changed)
+        })
+    }
+
+    /// Changes the actor's working directory: chdir(2).
+    ///
+    /// # Errors
+    /// Those of chdir(2).
+    pub(crate) fn chdir(&self, path: &str) -> Result<()> {
+        self.run(path.to_owned(), |me, path| {
+            let changed = unistd::chdir(path.as_str());
+            me.called("chdir", vec![Value::Name(path)], changed)
+        })
+    }
+
+    /// Makes the current directory the root of the actor's mount namespace, with the old root on top of it:
+    /// `pivot_root(".", ".")`, pivot_root(2).
+    ///
+    /// # Errors
+    /// `EINVAL` where the directory is no mount point, or a mount there is shared.
+    pub(crate) fn pivot_root(&self) -> Result<()> {
+        self.change(CLONE_NEWNS, "pivot_root", (), |me, ()| {
+            let pivoted = unistd::pivot_root(".", ".");
+            me.called("pivot_root", vec![Value::Name(".".to_owned()), Value::Name(".".to_owned())], pivoted)
+        })
+    }
+
+    /// Takes what is mounted on top of the current directory off, even while it is in use: umount2(2), `MNT_DETACH`.
+    ///
+    /// # Errors
+    /// `EINVAL` for a mount that came from a more privileged namespace.
+    pub(crate) fn umount_detached(&self) -> Result<()> {
+        self.change(CLONE_NEWNS, "umount2", (), |me, ()| {
+            let done = nix::mount::umount2(".", MntFlags::MNT_DETACH);
+            me.called("umount2", vec![Value::Name(".".to_owned()), Value::from("MNT_DETACH")], done)
+        })
+    }
+
+    /// Keeps later mounts of this mount namespace to itself, and those of others out: mount(2), `MS_PRIVATE`.
+    ///
+    /// # Errors
+    /// Those of mount(2).
+    pub(crate) fn mount_private(&self) -> Result<()> {
+        self.mount(None, "/", None, MsFlags::MS_REC | MsFlags::MS_PRIVATE)
+    }
+
+    /// Mounts a proc of the actor's PID namespace: mount(2), proc(5).
+    ///
+    /// # Errors
+    /// `EPERM` where the proc that is there already hides something.
+    pub(crate) fn mount_proc(&self, target: &str) -> Result<()> {
+        self.mount(Some("proc"), target, Some("proc"), MsFlags::empty())
+    }
+
+    /// Shows a directory at another place as well: mount(2), `MS_BIND`.
+    ///
+    /// # Errors
+    /// Those of mount(2).
+    pub(crate) fn mount_bind(&self, source: &str, target: &str) -> Result<()> {
+        self.mount(Some(source), target, None, MsFlags::MS_BIND)
+    }
+
+    fn mount(&self, source: Option<&str>, target: &str, fstype: Option<&str>, flags: MsFlags) -> Result<()> {
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        let args = (owned(source), target.to_owned(), owned(fstype), flags.bits());
+        self.change(CLONE_NEWNS, "mount", args, |me, (source, target, fstype, flags)| {
+            let flags = MsFlags::from_bits_retain(flags);
+            let source_path = source.as_deref();
+            let mounted = nix::mount::mount(source_path, target.as_str(), fstype.as_deref(), flags, None::<&str>);
+            let name = |name: Option<String>| name.map_or_else(|| Value::from("NULL"), Value::Name);
+            let names: Vec<&str> = flags.iter_names().map(|(name, _)| name).collect();
+            let flags = if names.is_empty() { "0".to_owned() } else { names.join(" | ") };
+            me.called("mount", vec![name(source), Value::Name(target), name(fstype), Value::Text(flags)], mounted)
+        })
+    }
+
+    /// The entries of a directory.
+    ///
+    /// # Errors
+    /// Those of open(2).
+    pub(crate) fn entries(&self, path: &str) -> Result<Vec<String>> {
+        self.run(path.to_owned(), |_, path| {
+            let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+            let names = fs::read_dir(&path).and_then(|entries| entries.map(|entry| entry.map(name)).collect());
+            let mut names: Vec<String> = names.or_refused("getdents64", args![&path])?;
+            names.sort();
+            Ok(names)
+        })
+    }
+
+    /// Which directory a path leads to: its inode. stat(2).
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub(crate) fn inode(&self, path: &str) -> Result<Value> {
+        self.run(path.to_owned(), |me, path| {
+            let number = |part: u64| u32::try_from(part).unwrap_or_default();
+            let inode = fs::metadata(&path).map(|seen| Value::Inode {
+                device: (number(major(seen.dev())), number(minor(seen.dev()))),
+                inode: seen.ino(),
+            });
+            me.called("stat", vec![Value::Name(path)], inode.or_errno())
+        })
+    }
+
+    /// Begins to follow a file, as `tail -f` does; see [`Actor::printed_line`].
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub(crate) fn begin_tail(&self, path: &str) -> Result<()> {
+        self.begin(path.to_owned(), |me, path| follow(me, &path))?;
+        self.hear()
+    }
+
+    /// Waits for the next line that the actor's program prints, and shows it.
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub(crate) fn printed_line(&self) -> Result<String> {
+        self.hear()
+    }
+}
+
+impl Stage {
+    /// Shows the entries of a directory as an actor sees them, and returns them.
+    ///
+    /// # Errors
+    /// As [`Actor::entries`].
+    pub(crate) fn ls(&self, actor: &Actor, path: &str) -> Result<Vec<String>> {
+        let entries = actor.entries(path)?;
+        let look = Look::list("directory", format!("ls {path}"), &entries).about("path", path.into());
+        let line = if entries.is_empty() { Vec::new() } else { vec![args![entries.join("  ")]] };
+        self.show(actor, look.printed(line));
+        Ok(entries)
+    }
+}
+
+/// Prints what is in a file, and then what is added to it, line by line, for good.
+fn follow(me: &mut Process, path: &str) -> Result<()> {
+    let notify = || args![path, "F_NOTIFY"];
+    let mut file = File::open(path).or_refused("open", args![path])?;
+    let directory = Path::new(path).parent().unwrap_or(Path::new("/"));
+    let directory = File::open(directory).or_refused("open", args![path])?;
+    // SIGIO waits in line until it is asked for. inotify(7) would do as well, but the kernel takes ten milliseconds to
+    // let go of it when the process ends, which F_NOTIFY does not.
+    let written = SigSet::from(Signal::SIGIO);
+    written.thread_block().or_refused("fcntl", notify())?;
+    let written = SignalFd::with_flags(&written, SfdFlags::SFD_CLOEXEC).or_refused("fcntl", notify())?;
+    sys::notify_of_writes(directory.as_fd()).or_refused("fcntl", notify())?;
+    // Only now does a line that is added not go by unseen.
+    me.report(&());
+    loop {
+        let mut text = String::new();
+        file.read_to_string(&mut text).or_refused("read", args![path])?;
+        for line in text.lines() {
+            let look = Look::output(format!("tail -f {path}"), [line]);
+            me.log.event(Event::Saw { actor: me.name.clone(), look });
+            me.report(&line);
+        }
+        retried(|| written.read_signal()).or_refused("fcntl", notify())?;
+    }
+}

@@ -1,0 +1,15 @@
+//! The verbs: what actors can do, each named as its system call. A verb runs in the actor's own process, makes the
+//! call, tells of it, and returns what the kernel returned; [`crate::error::Refusal`] is for refusals that are the point.
+//!
+//! One that only looks, or changes nothing but the caller itself, goes by [`crate::actors::Actor::run`]; all others by
+//! `change`, which lets nobody through who is still in the machine's own namespace of that type.
+
+mod files;
+mod namespaces;
+mod net;
+mod process;
+mod sockets;
+mod uts;
+
+pub(crate) use net::{bridge, up, veth};
+pub(crate) use sockets::echo;

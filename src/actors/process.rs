@@ -72,16 +72,16 @@ impl Process {
         result: nix::Result<T>,
         kernel_said: Option<String>,
     ) -> Result<T> {
+        let call = Call::new(syscall, args);
         let answer = match &result {
             Ok(value) => Answer::Returned(value.value()),
             Err(errno) => Answer::Failed {
                 errno: *errno,
-                meaning: hint(syscall, *errno).map(str::to_owned),
+                meaning: hint(&call, *errno).map(str::to_owned),
                 kernel_said: kernel_said.clone(),
             },
         };
         let (actor, remark) = (self.name.clone(), self.remark.take());
-        let call = Call::new(syscall, args);
         self.log.event(Event::Called(Called { actor, call: call.clone(), answer, times, remark }));
         result.map_err(|errno| Error::Refused { call, errno, kernel_said, recorded: true })
     }

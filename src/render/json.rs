@@ -124,6 +124,7 @@ fn value(value: &Value) -> Json {
     match value {
         Value::Number(number) => json!(number),
         Value::Pid(pid) | Value::MachinePid(pid) => json!(pid),
+        Value::Seconds(reading) => json!(reading.seconds),
         Value::List(values) => values.iter().map(self::value).collect(),
         Value::Right(_, value) => self::value(value),
         Value::Nothing => Json::Null,

@@ -5,6 +5,7 @@
 //! [`scrub`] can tell what differs from run to run; what other programs may rely on is the JSON of `render::json`.
 
 mod call;
+mod clock;
 mod look;
 mod namespace;
 mod scrub;
@@ -13,6 +14,7 @@ mod value;
 
 pub(crate) use call::errno_as_number;
 pub(crate) use call::{Call, errno_name};
+pub(crate) use clock::{Ahead, Clock, Reading};
 pub(crate) use look::{Look, Membership};
 pub(crate) use namespace::{
     CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,

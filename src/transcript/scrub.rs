@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, Event, MacAddress, Membership, NamespaceId, NamespaceType, Value};
+use super::{Answer, Event, MacAddress, Membership, NamespaceId, NamespaceType, Reading, Value};
 
 /// Gives each namespace the letter that readers know it by: A for the first of its type that they meet, then B, …
 #[derive(Debug, Default)]
@@ -31,10 +31,23 @@ pub(crate) struct StandIns {
     devices: Vec<(u32, u32)>,
     pids: Vec<i32>,
     macs: Vec<MacAddress>,
+    /// The first reading of each clock.
+    clocks: Vec<Reading>,
+}
+
+impl StandIns {
+    /// The first reading of the same clock.
+    fn first(&mut self, reading: Reading) -> Reading {
+        let known = self.clocks.iter().copied().find(|first| first.clock == reading.clock);
+        known.unwrap_or_else(|| {
+            self.clocks.push(reading);
+            reading
+        })
+    }
 }
 
 /// Puts stand-ins in the place of everything that differs from run to run or from machine to machine: namespace and
-/// file inodes, MAC addresses, the machine's PIDs, the kernel's release.
+/// file inodes, MAC addresses, the machine's PIDs, the kernel's release, and what clocks show, to the hour.
 pub(crate) fn scrub(event: &mut Event, known: &mut StandIns) {
     each_in(event, &mut |volatile| match volatile {
         Volatile::Namespace(id) => {
@@ -54,6 +67,7 @@ pub(crate) fn scrub(event: &mut Event, known: &mut StandIns) {
         // The loopback's address is zero on every machine.
         Volatile::Mac(_) => {}
         Volatile::Kernel(release) => *release = "X.Y.Z".to_owned(),
+        Volatile::Reading(reading) => *reading = reading.scrubbed(known.first(*reading)),
     });
 }
 
@@ -76,6 +90,7 @@ enum Volatile<'a> {
     MachinePid(&'a mut i32),
     Mac(&'a mut MacAddress),
     Kernel(&'a mut String),
+    Reading(&'a mut Reading),
 }
 
 /// Visits everything volatile in an event, in reading order.
@@ -117,6 +132,7 @@ fn each_volatile(value: &mut Value, see: &mut impl FnMut(Volatile<'_>)) {
         Value::MachinePid(pid) => see(Volatile::MachinePid(pid)),
         Value::Kernel(release) => see(Volatile::Kernel(release)),
         Value::Mac(mac) => see(Volatile::Mac(mac)),
+        Value::Time(reading) | Value::Seconds(reading) => see(Volatile::Reading(reading)),
         Value::List(values) => values.iter_mut().for_each(|value| each_volatile(value, see)),
         Value::Right(_, value) => each_volatile(value, see),
         Value::Text(_) | Value::Name(_) | Value::Number(_) | Value::Pid(_) | Value::Flags(_) | Value::Nothing => {}

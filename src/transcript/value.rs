@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::{Ahead, Reading};
 use super::namespace::{Flags, NamespaceType};
 
 /// A namespace, by its inode: what `readlink /proc/PID/ns/TYPE` prints.
@@ -77,12 +78,16 @@ pub(crate) enum Value {
         /// The inode.
         inode: u64,
     },
+    /// What a clock showed, as people say it: volatile.
+    Time(Reading),
+    /// The same in seconds.
+    Seconds(Reading),
 }
 
 impl Value {
     /// Whether it is a number: such stand at the right of a column.
     pub(crate) fn is_number(&self) -> bool {
-        matches!(self, Value::Number(_) | Value::Pid(_) | Value::MachinePid(_) | Value::Nothing)
+        matches!(self, Value::Number(_) | Value::Pid(_) | Value::MachinePid(_) | Value::Seconds(_) | Value::Nothing)
     }
 
     /// The value as an argument or a result of a call: strings in quotes, as strace(1) shows them.
@@ -107,6 +112,8 @@ impl fmt::Display for Value {
             Value::Nothing => Ok(()),
             Value::Right(width, value) => write!(f, "{:>width$}", value.to_string()),
             Value::Inode { device: (major, minor), inode } => write!(f, "inode {inode} of {major}:{minor}"),
+            Value::Time(reading) => write!(f, "{reading}"),
+            Value::Seconds(reading) => write!(f, "{}", reading.seconds),
         }
     }
 }
@@ -168,6 +175,12 @@ impl From<Flags> for Value {
 impl From<NamespaceId> for Value {
     fn from(id: NamespaceId) -> Self {
         Value::Namespace(id)
+    }
+}
+
+impl From<Ahead> for Value {
+    fn from(ahead: Ahead) -> Self {
+        Value::Text(ahead.to_string())
     }
 }
 

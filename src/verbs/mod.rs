@@ -4,11 +4,13 @@
 //! One that only looks, or changes nothing but the caller itself, goes by [`crate::actors::Actor::run`]; all others by
 //! `change`, which lets nobody through who is still in the machine's own namespace of that type.
 
+mod exec;
 mod files;
 mod namespaces;
 mod net;
 mod process;
 mod sockets;
+mod time;
 mod uts;
 
 pub(crate) use net::{bridge, up, veth};

@@ -80,6 +80,19 @@ impl Actor {
         })
     }
 
+    /// The same of another process, as this actor's /proc shows it.
+    ///
+    /// # Errors
+    /// Where that one is gone.
+    pub(crate) fn readlink_ns_of(&self, other: &Actor, of: NamespaceType) -> Result<NamespaceId> {
+        self.run((other.pid(), other.name().to_owned(), of), |me, (pid, name, of)| {
+            match namespaces::read(&format!("{pid}/ns/{of}"), of).or_errno() {
+                Err(Errno::ENOENT | Errno::ESRCH) => Err(Error::Gone(name)),
+                link => me.called("readlink", args![format!("/proc/{pid}/ns/{of}")], link),
+            }
+        })
+    }
+
     /// Becomes root of the user namespace that the actor has just made, as `unshare --map-root-user` does: by writing
     /// `setgroups`, `uid_map` and `gid_map` of /proc/self, user_namespaces(7).
     ///

@@ -5,6 +5,7 @@ mod chroot;
 mod net;
 mod pid;
 mod shared_net;
+mod time;
 mod uts;
 
 use crate::lesson::Lesson;
@@ -13,7 +14,7 @@ use crate::lesson::Lesson;
 #[macro_export]
 macro_rules! for_each_lesson {
     ($callback:ident) => {
-        $callback! { chroot, pid, uts, net, shared_net }
+        $callback! { chroot, pid, uts, net, shared_net, time }
     };
 }
 

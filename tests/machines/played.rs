@@ -150,7 +150,7 @@ const OTHERS: [Machine; 26] = [
     // In a PID namespace of its own, for a plain user mounts no other proc: so one level less is left.
     Machine::new("hidepid=2", How::Script(with_proc!("hidepid=2"))).ails(&["nesting"], 3),
     Machine::new("no time namespaces", How::Judge(&[Sysno::clone3, Sysno::unshare], no_time, EXEC))
-        .ails(&["kernel"], 0),
+        .ails(&["kernel"], 3),
     Machine::new("no veth", How::Judge(&[Sysno::sendto], |call| no_such(call, b"veth\0", b"vath\0"), EXEC))
         .ails(&["module"], 3),
     Machine::new("no setns", How::Judge(&[Sysno::setns], |_| Verdict::Refuse(Errno::EPERM), EXEC))

@@ -99,7 +99,9 @@ impl Session {
         scrubbed: bool,
         show: &mut Show<'_>,
     ) -> Result<Session, Stopped> {
-        let sandbox = Sandbox::open(SandboxKind::Stage, |init| {
+        // Where a story waits, a shell may be opened.
+        let kind = if pacing == Pacing::StepByStep { SandboxKind::OpenStage } else { SandboxKind::Stage };
+        let sandbox = Sandbox::open(kind, |init| {
             let stage = Stage::new(init.log, init.off_the_machine, pacing, lesson.steps);
             stage.finish((lesson.play)(&stage))
         });

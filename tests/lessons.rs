@@ -82,6 +82,7 @@ macro_rules! tests {
                 }
                 walk {
                     leads_from_step_to_step_to_its_end_by_enter,
+                    is_the_same_story_on_a_walk,
                 }
             }
         })*

@@ -283,3 +283,79 @@ fn while_a_stage_stands_the_program_has_given_up_what_it_does_not_need() {
         wait_until_none_runs(&lab.program());
     }
 }
+
+/// What the kernel answers to one call of a program's, on a stage where somebody else's programs run.
+fn answers(lab: &Lab, who: Who, stage: &[&str], call: &str, command: &str) -> Vec<String> {
+    let traced = format!("strace -f -e trace={call} {command} 2>&1 >/dev/null");
+    let args = ["shell"].iter().chain(stage).chain(&["-c", &traced]).copied().collect::<Vec<_>>();
+    let said = lab.run(args).by(who).end().stdout;
+    said.lines()
+        .filter(|line| line.starts_with(call))
+        .filter_map(|line| Some(line.rsplit_once(" = ")?.1.to_owned()))
+        .collect()
+}
+
+/// An empty stage, and one in the middle of a lesson.
+const STAGES: [&[&str]; 3] = [&[], &["uts", "--step", "2"], &["uts", "--step", "3", "--as", "tenant"]];
+
+#[test]
+fn what_is_mounted_on_a_stage_is_neither_changed_nor_taken_off_by_its_root() {
+    let Some(lab) = stage().filter(|_| has_tool("strace")) else { return };
+    let refused = |who, stage, call, command: &str, errno: &str| {
+        let answers = answers(&lab, who, stage, call, command);
+        let all = !answers.is_empty() && answers.iter().all(|answer| answer.starts_with(&format!("-1 {errno}")));
+        assert!(all, "as {who:?} on {stage:?}: {command}: {answers:?}");
+    };
+    for &who in everybody() {
+        for stage in STAGES {
+            for place in ["/", "/tmp", "/proc"] {
+                refused(who, stage, "umount2", &format!("umount {place}"), "EINVAL");
+                refused(who, stage, "umount2", &format!("umount --lazy {place}"), "EINVAL");
+            }
+            refused(who, stage, "mount", "mount -o remount,bind,rw /", "EPERM");
+            refused(who, stage, "mount", "mount -o remount,bind,suid,dev /tmp", "EPERM");
+            // Nor in a mount namespace of one's own, nor with a user namespace besides.
+            refused(who, stage, "umount2", "unshare --mount umount /proc", "EINVAL");
+            refused(who, stage, "umount2", "unshare --user --map-root-user --mount umount /tmp", "EINVAL");
+        }
+        // But to mount something on top, and a proc, is the stage's own affair.
+        let script = "mount -t tmpfs none /mnt && touch /mnt/file && umount /mnt && mkdir /tmp/proc && \
+            mount -t proc proc /tmp/proc && cmp /proc/self/status /tmp/proc/$$/status >/dev/null 2>&1; \
+            ls /tmp/proc/1/status && unshare --mount --fork --pid --mount-proc ps -e -o comm=";
+        let end = lab.run(["shell", "-c", script]).by(who).end().must_be(0);
+        assert_eq!(end.stdout, "/tmp/proc/1/status\nps\n", "as {who:?}: {}", end.stderr);
+    }
+}
+
+#[test]
+fn the_process_that_holds_a_stage_together_cannot_be_traced_from_there() {
+    let Some(lab) = stage().filter(|_| has_tool("strace")) else { return };
+    for &who in everybody() {
+        for stage in STAGES {
+            let command =
+                "timeout 5 strace -p 1 2>&1; head -c 1 /proc/1/mem 2>&1; ls /proc/1/fd /proc/1/root/ 2>&1; true";
+            let args = ["shell"].iter().chain(stage).chain(&["-c", command]).copied().collect::<Vec<_>>();
+            let said = lab.run(args).by(who).end().must_be(0).stdout;
+            let refused = said.lines().filter(|line| line.contains("ermi")).count();
+            assert!(refused == 4 && said.lines().count() == 4, "as {who:?} on {stage:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn no_file_of_the_learners_is_written_from_a_stage_however_its_root_tries() {
+    let Some(lab) = stage() else { return };
+    for &who in everybody() {
+        let directory = lab.directory(who);
+        let leak = directory.join("leak").display().to_string();
+        // What covers the machine's own is taken off, and what is below made writable.
+        let script = format!(
+            "umount /tmp; for d in / /tmp; do mount -o remount,bind,rw $d; done; touch {leak} && echo written; \
+             mkdir -p /tmp/m && mount --rbind / /tmp/m && mount -o remount,bind,rw /tmp/m; \
+             touch /tmp/m/{leak} && echo below; true"
+        );
+        let end = lab.run(["shell", "-c", &script]).by(who).end().must_be(0);
+        assert_eq!(end.stdout, "", "as {who:?}: {}", end.stderr);
+        assert!(!directory.join("leak").exists());
+    }
+}

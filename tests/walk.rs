@@ -1,5 +1,6 @@
 //! The walk through a lesson, as a person takes it: on a terminal, by keys.
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::moments::{processes_of, sleepers, wait_until_none_runs};
-use crate::support::{Lab, lab, stage, stage_alone};
+use crate::support::{Lab, everybody, lab, stage, stage_alone};
 use crate::terminal::{Terminal, on_a_terminal};
 
 /// As large as a terminal is, and as a large one.
@@ -40,6 +41,27 @@ pub fn leads_from_step_to_step_to_its_end_by_enter(id: &str) {
         assert!(terminal.end().success());
     }
     wait_until_none_runs(&lab.program());
+}
+
+/// Where somebody can open a shell, the stage is another one: it must not show.
+pub fn is_the_same_story_on_a_walk(id: &str) {
+    let Some(lab) = stage() else { return };
+    for &who in everybody() {
+        let directory = lab.directory(who);
+        let story = |name: &str, more: &[&str]| {
+            let file = directory.join(name);
+            let args = ["lesson", id, "--scrub", "--no-questions", "--record", file.to_str().unwrap()];
+            let args: Vec<&str> = args.iter().chain(more).copied().collect();
+            let run = on_a_terminal(&lab, &args)?;
+            let mut terminal = Terminal::start(&run.by(who), (80, 24));
+            terminal.wait_for("nothing left behind");
+            assert!(terminal.end().success());
+            // The first line tells when it was made.
+            fs::read_to_string(file).unwrap().split_once('\n').map(|(_, story)| story.to_owned())
+        };
+        let Some(straight) = story("straight.cast", &["--no-pause"]) else { return };
+        assert_eq!(story("walked.cast", &["--auto", "1ms"]), Some(straight), "as {who:?}");
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! How each feature is tried. The caller is root of a user namespace, in a process that is there for nothing else.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -22,8 +21,8 @@ use crate::error::{CallResult, Error, Result, retried};
 use crate::feature::Feature;
 use crate::observe::netlink::Netlink;
 use crate::observe::{firewall, links, namespaces, processes, sockets};
-use crate::sandbox::map_root;
 use crate::sandbox::rootfs::{self, WORKBENCH};
+use crate::sandbox::{in_a_child, map_root};
 use crate::sys::{self, Forked};
 use crate::transcript::{
     CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, Flags,
@@ -86,27 +85,6 @@ pub(super) fn attempt(feature: Feature) -> Result<()> {
 
 fn expect(held: bool, feature: Feature) -> Result<()> {
     if held { Ok(()) } else { Err(Error::unexpected(feature.title(), "the calls returned 0, and nothing came of it")) }
-}
-
-/// Runs something in a child, and waits for what comes of it.
-pub(super) fn in_a_child(run: impl FnOnce() -> Result<()>) -> Result<()> {
-    let (answer, mine) = pipe2(OFlag::O_CLOEXEC).or_refused("pipe2", args![])?;
-    match sys::clone3(0).or_refused("fork", args![])? {
-        Forked::Child => {
-            let result = serde_json::to_vec(&run()).unwrap_or_default();
-            let _ = File::from(mine).write_all(&result);
-            sys::exit(0)
-        }
-        Forked::Parent(pid) => {
-            drop(mine);
-            let mut result = Vec::new();
-            let read = File::from(answer).read_to_end(&mut result);
-            let _ = retried(|| waitpid(pid, None));
-            let lost = |why: String| Error::unexpected("a process in which something was tried", why);
-            read.map_err(|why| lost(why.to_string()))?;
-            serde_json::from_slice::<Result<()>>(&result).map_err(|why| lost(why.to_string()))?
-        }
-    }
 }
 
 /// Makes namespaces, one type after the other, so that a refusal says of which.

@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::actors::Tried;
 use crate::error::{Error, Result};
 use crate::feature::Feature;
-use crate::sandbox::{Sandbox, SandboxKind};
+use crate::sandbox::{Sandbox, SandboxKind, in_a_child};
 
 /// What came of trying a feature; `None` where it could not be tried, as what it stands on is not there.
 pub(crate) type Trial = (Feature, Option<Result<()>>);
@@ -102,7 +102,7 @@ fn try_all(kind: SandboxKind, features: &[Feature]) -> Result<Vec<Trial>> {
 
 /// Tries a feature in a child: whatever comes of it ends with that.
 fn in_a_process_of_its_own(feature: Feature) -> Result<()> {
-    attempts::in_a_child(|| {
+    in_a_child(|| {
         // Where the one who tries is gone, nobody wants to know any more.
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
         attempts::attempt(feature)

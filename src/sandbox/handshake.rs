@@ -49,8 +49,9 @@ impl Handshake {
         written
     }
 
-    /// The new process's part: it becomes root of its user namespace, and ends when the program does.
-    pub(super) fn take_ids(self) -> Result<()> {
+    /// The new process's part: it becomes root of its user namespace, and ends when the program does. What is left is
+    /// for the process that it makes in its own place, if it makes one.
+    pub(super) fn take_ids(self) -> Result<Successor> {
         drop(self.maps_written);
         self.maps.write_own()?;
         let _ = retried(|| read(&self.mapped, &mut [0]));
@@ -58,17 +59,33 @@ impl Handshake {
         // After the change of ids, which makes a process undumpable and its /proc files the machine's root's: whoever is
         // on the stage writes maps of their own there.
         let _ = prctl::set_dumpable(true);
-        die_with(&self.program)
+        let successor = Successor { maps: self.maps, program: self.program };
+        successor.die_with_the_program()?;
+        Ok(successor)
     }
 }
 
-/// Ends this process as soon as the program is gone, however it goes. After the change of ids, which resets it; and
-/// with a look whether the program is gone already, for whom the signal would come too late.
-fn die_with(program: &OwnedFd) -> Result<()> {
-    prctl::set_pdeathsig(Signal::SIGKILL).or_refused("prctl", args!["PR_SET_PDEATHSIG"])?;
-    let mut gone = [PollFd::new(program.as_fd(), PollFlags::POLLIN)];
-    if retried(|| poll(&mut gone, PollTimeout::ZERO)).is_ok_and(|ready| ready > 0) {
-        crate::sys::exit(1);
+/// What a process needs to know that is made by the one which has taken the ids, as its sibling.
+#[derive(Debug)]
+pub(super) struct Successor {
+    maps: Maps,
+    program: OwnedFd,
+}
+
+impl Successor {
+    /// Gives the process all ids that its maker has, under the same numbers. The maker calls this.
+    pub(super) fn give_ids(&self, successor: nix::unistd::Pid) -> Result<()> {
+        self.maps.write_again_for(successor.as_raw())
     }
-    Ok(())
+
+    /// Ends this process as soon as the program, its parent, is gone, however it goes. After a change of ids, which resets
+    /// it; and with a look whether the program is gone already, for whom the signal would come too late.
+    pub(super) fn die_with_the_program(&self) -> Result<()> {
+        prctl::set_pdeathsig(Signal::SIGKILL).or_refused("prctl", args!["PR_SET_PDEATHSIG"])?;
+        let mut gone = [PollFd::new(self.program.as_fd(), PollFlags::POLLIN)];
+        if retried(|| poll(&mut gone, PollTimeout::ZERO)).is_ok_and(|ready| ready > 0) {
+            crate::sys::exit(1);
+        }
+        Ok(())
+    }
 }

@@ -61,8 +61,15 @@ impl Maps {
     /// Writes the maps of the stage's first process from outside, where that is root's affair.
     pub(super) fn write_for(&self, pid: i32) -> Result<()> {
         let Maps::Range { first, count } = self else { return Ok(()) };
-        write(&format!("/proc/{pid}/uid_map"), &format!("0 {first} {count}"))?;
-        write(&format!("/proc/{pid}/gid_map"), &format!("0 {first} {count}"))
+        write_both(pid, *first, *count)
+    }
+
+    /// Writes the maps of a process in a user namespace below the stage's: every id there keeps its number.
+    pub(super) fn write_again_for(&self, pid: i32) -> Result<()> {
+        match self {
+            Maps::Own { .. } => write_both(pid, 0, 1),
+            Maps::Range { count, .. } => write_both(pid, 0, *count),
+        }
     }
 
     /// Becomes root of the stage, and nobody of the machine.
@@ -132,6 +139,12 @@ fn first_free(given: &str) -> u64 {
 /// Makes the caller root of the user namespace that it has just made: its own id there becomes 0.
 pub(crate) fn map_root() -> Result<()> {
     Maps::Own { uid: 0, gid: 0 }.write_own()
+}
+
+/// Writes the maps of a process from the user namespace above: `count` ids from `first` on become 0 and up.
+fn write_both(pid: i32, first: u32, count: u32) -> Result<()> {
+    let map = format!("0 {first} {count}");
+    ["uid_map", "gid_map"].into_iter().try_for_each(|file| write(&format!("/proc/{pid}/{file}"), &map))
 }
 
 /// Writes a map; it must be one write(2).

@@ -1,14 +1,17 @@
 //! A stage, from outside: how it comes to be, is heard and ended, and that nothing of it stays.
 
+mod child;
 mod foreground;
 mod handshake;
 mod idmap;
+mod locked;
 mod machine;
 mod privileges;
 mod program;
 pub(crate) mod rootfs;
 mod spawn;
 
+pub(crate) use child::in_a_child;
 pub(crate) use foreground::Foreground;
 pub(crate) use idmap::map_root;
 pub(crate) use program::run_in_a_sandbox;
@@ -42,10 +45,19 @@ const OUT_OF_MEMORY: &str =
 pub(crate) enum SandboxKind {
     /// A stage that only this program's processes are on.
     Stage,
+    /// A stage on which other programs may visit.
+    OpenStage,
     /// A stage for another program, which has the terminal.
     Program,
     /// A user namespace and nothing else, in which is tried what a machine can do that allows no stage.
     UserNamespace,
+}
+
+impl SandboxKind {
+    /// Whether somebody else's program can run in it: then its root file system is locked.
+    fn is_locked(self) -> bool {
+        matches!(self, SandboxKind::OpenStage | SandboxKind::Program)
+    }
 }
 
 /// A sandbox, from outside. Dropping it ends everything in it.
@@ -71,8 +83,25 @@ impl Sandbox {
         // While the stage is being built, which takes longer and touches nothing of this.
         let mut sandbox = Sandbox { init: Some(init), channel, before: Machine::look(), reaped: Ok(()) };
         sandbox.be_patient(Some(silence()))?;
-        sandbox.next::<()>()?;
+        if kind.is_locked() {
+            sandbox.hear_of_the_first_process()?;
+        } else {
+            sandbox.next::<()>()?;
+        }
         Ok(sandbox)
+    }
+
+    /// Hears of the first process of a locked stage, which the builder has made, and waits until it is on the stage.
+    fn hear_of_the_first_process(&mut self) -> Result<()> {
+        let init = self.next::<i32>()?;
+        let builder = self.init.replace(Pid::from_raw(init));
+        let stands = self.next::<()>();
+        if let Some(builder) = builder {
+            // It has done its work, or can do no more.
+            let _ = kill(builder, Signal::SIGKILL);
+            let _ = retried(|| waitpid(builder, None));
+        }
+        stands
     }
 
     /// Waits for what comes next in the conversation.

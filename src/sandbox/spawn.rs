@@ -9,7 +9,7 @@ use nix::sys::prctl;
 use nix::unistd::Pid;
 
 use super::handshake::Handshake;
-use super::{SandboxKind, rootfs};
+use super::{SandboxKind, locked, rootfs};
 use crate::actors::{Channel, Log, Process};
 use crate::args;
 use crate::error::{CallResult, Error, Result};
@@ -27,6 +27,13 @@ const HOSTNAME: &str = "workshop";
 /// first process the number 2, and numbers inside and outside of a container would be hard to tell apart.
 const LAST_PID: &str = "1000";
 
+/// What a stage has of its own besides its user and mount namespaces.
+pub(super) const THE_OTHERS: Flags =
+    CLONE_NEWPID.and(CLONE_NEWUTS).and(CLONE_NEWIPC).and(CLONE_NEWNET).and(CLONE_NEWCGROUP).and(CLONE_NEWTIME);
+
+/// The types that a stage can be without: nothing in them changes unless somebody has made one.
+const DISPENSABLE: Flags = CLONE_NEWCGROUP.and(CLONE_NEWTIME);
+
 /// What the first process of a sandbox has when it begins to live.
 #[derive(Debug)]
 pub(crate) struct Init {
@@ -36,16 +43,29 @@ pub(crate) struct Init {
     pub(crate) off_the_machine: Vec<NamespaceType>,
 }
 
-/// Makes a sandbox and lets its first process live: its id on the machine, and the channel on which it tells. The sandbox is
-/// gone, with all that is in it, as soon as that process is.
+/// Makes a sandbox and lets its first process live: the id on the machine of the process with which it begins, and the
+/// channel on which is told. A locked stage begins with its builder.
 pub(super) fn spawn(kind: SandboxKind, life: impl FnOnce(Init) -> Result<()>) -> Result<(Pid, Channel)> {
     let machine = own_namespaces()?;
     let handshake = Handshake::prepare()?;
     let (here, there) = Channel::pair().or_refused("socketpair", args!["AF_UNIX"])?;
-    match make(kind)? {
+    // The user namespace owns all others because clone3(2) makes it first.
+    let first = match kind {
+        SandboxKind::UserNamespace => clone3(CLONE_NEWUSER, 0),
+        kind if kind.is_locked() => clone3(CLONE_NEWUSER | CLONE_NEWNS, 0),
+        _ => clone3_into(CLONE_NEWUSER | CLONE_NEWNS | THE_OTHERS, 0),
+    };
+    match first? {
         Forked::Child => {
             drop(here);
-            begin(Log::new(there), kind, || prepare(kind, handshake, &machine), life)
+            let log = Log::new(there);
+            report_panics(&log);
+            if kind.is_locked() {
+                locked::build(&log, handshake, &machine, |move_in| {
+                    begin(&log, kind, || move_in().and_then(|()| furnish(&machine)), life)
+                })
+            }
+            begin(&log, kind, || prepare(kind, handshake, &machine), life)
         }
         Forked::Parent(pid) => {
             drop(there);
@@ -55,19 +75,20 @@ pub(super) fn spawn(kind: SandboxKind, life: impl FnOnce(Init) -> Result<()>) ->
     }
 }
 
-fn make(kind: SandboxKind) -> Result<Forked> {
-    let clone3 = |flags: Flags| sys::clone3(flags.bits()).or_refused("clone3", args![flags]);
-    if kind == SandboxKind::UserNamespace {
-        return clone3(CLONE_NEWUSER);
-    }
-    // The user namespace owns all others because clone3(2) makes it first.
-    let all_but_time =
-        CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
-    // Time namespaces are the one type that kernels are still built without: all else can be shown all the same.
-    match clone3(all_but_time | CLONE_NEWTIME) {
-        Err(error) if error.errno() == Some(Errno::EINVAL) => clone3(all_but_time),
-        child => child,
-    }
+fn clone3(types: Flags, options: i32) -> Result<Forked> {
+    sys::clone3(types.bits() | options).or_refused("clone3", args![types])
+}
+
+/// Makes a process in new namespaces of these types, or, where a kernel was built without one of those that a stage can
+/// be without, or a limit forbids it, without that one: clone3(2) with `options` besides.
+pub(super) fn clone3_into(types: Flags, options: i32) -> Result<Forked> {
+    let refused = match clone3(types, options) {
+        Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::ENOSPC | Errno::EPERM)) => error,
+        made => return made,
+    };
+    let fewer = [CLONE_NEWTIME, CLONE_NEWCGROUP, DISPENSABLE].map(|dispensed| types.without(dispensed));
+    // The first refusal is the one that counts: it says what was wanted.
+    fewer.into_iter().find_map(|types| clone3(types, options).ok()).ok_or(refused)
 }
 
 fn own_namespaces() -> Result<Vec<NamespaceId>> {
@@ -76,14 +97,16 @@ fn own_namespaces() -> Result<Vec<NamespaceId>> {
 
 /// The life of the first process. Its end is the end of the sandbox: every process in its PID namespace goes.
 fn begin(
-    log: Log,
+    log: &Log,
     kind: SandboxKind,
     prepare: impl FnOnce() -> Result<Vec<NamespaceType>>,
     life: impl FnOnce(Init) -> Result<()>,
 ) -> ! {
-    report_panics(&log);
     let lived = prepare().and_then(|off_the_machine| {
-        if kind != SandboxKind::Program {
+        if kind == SandboxKind::Program {
+            // Before the program is there: it is root as well, and could do with this process as it likes.
+            let _ = prctl::set_dumpable(false);
+        } else {
             stay_on_this_cpu();
             detach_from_the_terminal();
         }
@@ -101,13 +124,23 @@ fn begin(
 /// Makes the new namespaces a safe place to play in. The order matters throughout.
 fn prepare(kind: SandboxKind, handshake: Handshake, machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
     handshake.take_ids()?;
-    // No program that is started on the stage can win privileges by its file's mode.
-    let _ = prctl::set_no_new_privs();
+    forbid_new_privileges();
     if kind == SandboxKind::UserNamespace {
         return Ok(vec![NamespaceType::User]);
     }
-    let off_the_machine = left_behind(machine)?;
+    left_behind(machine, THE_OTHERS | CLONE_NEWUSER | CLONE_NEWNS)?;
     rootfs::build()?;
+    furnish(machine)
+}
+
+/// No program that is started on the stage can win privileges by its file's mode.
+pub(super) fn forbid_new_privileges() {
+    let _ = prctl::set_no_new_privs();
+}
+
+/// Gives the stage, whose root file system stands, what else a machine has: the types of namespaces of its own.
+fn furnish(machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
+    let off_the_machine = left_behind(machine, THE_OTHERS | CLONE_NEWUSER | CLONE_NEWNS)?;
     nix::unistd::sethostname(HOSTNAME).or_refused("sethostname", vec![Value::Name(HOSTNAME.to_owned())])?;
     // A kernel without checkpoint and restore has no such file: then the numbers are small, and nothing else differs.
     let _ = fs::write("/proc/sys/kernel/ns_last_pid", LAST_PID);
@@ -125,18 +158,18 @@ fn stay_on_this_cpu() {
     }
 }
 
-/// The types of namespaces of which this process is in another than the program. Anything that a lesson could change
-/// must be among them, or there is no stage.
-fn left_behind(machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
+/// The types of namespaces of which this process is in another than the program, those among them that it must have left:
+/// anything that could be changed from here. But a stage can be without what it gives nobody a hand in.
+pub(super) fn left_behind(machine: &[NamespaceId], must: Flags) -> Result<Vec<NamespaceType>> {
     let own = own_namespaces()?;
     let off: Vec<NamespaceType> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
-    for of in NamespaceType::ALL.into_iter().filter(|of| *of != NamespaceType::Time) {
-        if !off.contains(&of) {
+    match must.without(DISPENSABLE).types().find(|of| !off.contains(of)) {
+        Some(of) => {
             let syscall = format!("a lesson on {of} namespaces");
-            return Err(Error::OnTheMachine { actor: "the stage".to_owned(), syscall, of });
+            Err(Error::OnTheMachine { actor: "the stage".to_owned(), syscall, of })
         }
+        None => Ok(off),
     }
-    Ok(off)
 }
 
 /// Lets go of the standard streams.

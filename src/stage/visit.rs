@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, read, write};
 use rustix::process::{PidfdFlags, pidfd_open};
@@ -37,6 +38,9 @@ impl Stage {
         let own = namespaces::of("self").or_refused("readlink", args!["/proc/self/ns"])?;
         let mut types: Vec<NamespaceType> =
             actor.namespaces.iter().filter(|id| !own.contains(id)).map(|id| id.kind).collect();
+        // Whoever visits is root of the stage too, and could do with the director as they like. From here on /proc shows
+        // nothing of the director's namespaces, not even to itself; but no story goes on after a visit.
+        let _ = prctl::set_dumpable(false);
         if let Some(status) = enter(&actor, &types, visit, streams)? {
             return Ok(VisitOutcome { status, with_mounts: true });
         }

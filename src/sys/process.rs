@@ -16,19 +16,22 @@ pub enum Forked {
     Child,
 }
 
-/// Makes a child in new namespaces: clone3(2) with `flags` (`CLONE_NEW*`; 0 makes it a plain fork(2)) and SIGCHLD.
+/// Makes a child in new namespaces: clone3(2) with `flags` (`CLONE_NEW*`; 0 makes it a plain fork(2)) and SIGCHLD. With
+/// `CLONE_PARENT` among them it is a sibling: the caller's parent is its parent as well, and hears of its end.
 ///
 /// This is the bare system call, without the C library's fork handlers: nslearn has one thread and registers none.
 ///
 /// # Errors
 /// Those of clone3(2): see the table in DESIGN.md for what they mean on which machine.
 pub fn clone3(flags: libc::c_int) -> nix::Result<Forked> {
+    // A sibling has the caller's own exit signal; clone3(2) takes no other.
+    let exit_signal = if flags & libc::CLONE_PARENT == 0 { libc::SIGCHLD } else { 0 };
     let mut arguments = libc::clone_args {
         flags: u64::from(flags.cast_unsigned()),
         pidfd: 0,
         child_tid: 0,
         parent_tid: 0,
-        exit_signal: u64::from(libc::SIGCHLD.cast_unsigned()),
+        exit_signal: u64::from(exit_signal.cast_unsigned()),
         stack: 0,
         stack_size: 0,
         tls: 0,

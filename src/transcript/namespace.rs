@@ -133,11 +133,25 @@ impl Flags {
         self.0
     }
 
+    /// These and others.
+    pub(crate) const fn and(self, others: Flags) -> Flags {
+        Flags(self.0 | others.0)
+    }
+
+    /// These but for some.
+    pub(crate) const fn without(self, some: Flags) -> Flags {
+        Flags(self.0 & !some.0)
+    }
+
+    /// Whether a type is among them.
+    pub(crate) const fn contain(self, of: NamespaceType) -> bool {
+        self.0 & of.flag() != 0
+    }
+
     /// The types, the user namespace first: it owns what is made in the same call.
     pub(crate) fn types(self) -> impl Iterator<Item = NamespaceType> {
         use NamespaceType::{Cgroup, Ipc, Mnt, Net, Pid, Time, User, Uts};
-        let asked = move |of: &NamespaceType| self.0 & of.flag() != 0;
-        [User, Mnt, Pid, Uts, Ipc, Net, Cgroup, Time].into_iter().filter(asked)
+        [User, Mnt, Pid, Uts, Ipc, Net, Cgroup, Time].into_iter().filter(move |of| self.contain(*of))
     }
 }
 
@@ -157,7 +171,7 @@ impl BitOr for Flags {
     type Output = Flags;
 
     fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
+        self.and(other)
     }
 }
 

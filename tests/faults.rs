@@ -11,6 +11,7 @@
 mod census;
 mod judgement;
 mod plan;
+mod shell;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -96,9 +96,11 @@ impl Sandbox {
         let init = self.next::<i32>()?;
         let builder = self.init.replace(Pid::from_raw(init));
         let stands = self.next::<()>();
+        if stands.is_err() {
+            // Whatever the builder is at, it waits for a process in this one's PID namespace at most.
+            self.end();
+        }
         if let Some(builder) = builder {
-            // It has done its work, or can do no more.
-            let _ = kill(builder, Signal::SIGKILL);
             let _ = retried(|| waitpid(builder, None));
         }
         stands
@@ -163,7 +165,7 @@ impl Sandbox {
         let Some(init) = self.init.take() else { return "it was closed".to_owned() };
         // Whatever it is at: SIGKILL from the parent PID namespace is the one signal that no init can ignore.
         let _ = kill(init, Signal::SIGKILL);
-        match retried(|| waitpid(init, None)) {
+        match wait_for(init) {
             Ok(WaitStatus::Exited(_, sys::OUT_OF_MEMORY)) => OUT_OF_MEMORY.to_owned(),
             Ok(WaitStatus::Exited(_, status)) => format!("its first process ended with status {status}"),
             Ok(WaitStatus::Signaled(_, signal, _)) => format!("its first process was killed by {signal}"),
@@ -172,6 +174,17 @@ impl Sandbox {
                 self.reaped = Err(errno);
                 format!("waitpid(its first process) says {}", errno_name(errno))
             }
+        }
+    }
+}
+
+/// Waits for the end of a sandbox's first process, and for whoever else ends before. Among them may be a process of its PID
+/// namespace whose parent outside is gone: the first process has not ended for as long as nobody waits for that one.
+fn wait_for(init: Pid) -> nix::Result<WaitStatus> {
+    loop {
+        match retried(|| waitpid(None, None))? {
+            status if status.pid() == Some(init) => return Ok(status),
+            _ => {}
         }
     }
 }

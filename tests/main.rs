@@ -26,6 +26,7 @@ mod lessons;
 mod load;
 mod machines;
 mod moments;
+mod nonblocking;
 mod notes;
 mod output;
 mod pages;

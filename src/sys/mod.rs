@@ -10,7 +10,7 @@ mod process;
 mod remote_fn;
 mod uts;
 
-pub use fds::{close_all_but, open_standard_streams};
+pub use fds::{close_all_but, open_standard_streams, write_all};
 pub use memory::{Memory, OUT_OF_MEMORY};
 pub use mount::mount_setattr_rdonly;
 pub use notify::notify_of_writes;

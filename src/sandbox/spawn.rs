@@ -81,6 +81,7 @@ fn begin(
     prepare: impl FnOnce() -> Result<Vec<NamespaceType>>,
     life: impl FnOnce(Init) -> Result<()>,
 ) -> ! {
+    sys::default_signals();
     report_panics(&log);
     let lived = prepare().and_then(|off_the_machine| {
         if kind != SandboxKind::Program {

@@ -83,7 +83,7 @@ fn children_that_come_meanwhile_are_not_the_stages() {
 }
 
 /// A script run in a mount namespace of its own, in which it may mount. `"$0"` is the program.
-fn with_own_mounts(lab: &Lab, who: Who, script: &str) -> Run {
+pub fn with_own_mounts(lab: &Lab, who: Who, script: &str) -> Run {
     let own: &[&str] = match who {
         Who::Me => &["unshare", "--mount"],
         _ => &["unshare", "--map-root-user", "--mount"],

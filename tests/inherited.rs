@@ -4,9 +4,10 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -52,6 +53,12 @@ fn children_that_were_there_before_are_not_the_stages() {
     }
 }
 
+/// The child that a process has had for the longest time.
+fn first_child(pid: u32) -> i32 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn children_that_come_meanwhile_are_not_the_stages() {
     let Some(lab) = stage().filter(|_| has_tool("mkfifo")) else { return };
@@ -66,9 +73,7 @@ fn children_that_come_meanwhile_are_not_the_stages() {
         let run = lab.shell(&script);
         let mut telling = Telling::begin_as(inheriting(&run, move || prctl::set_child_subreaper(is_reaper)));
         telling.read(3);
-        let program = telling.child.id();
-        let children = || fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
-        let child: i32 = children().split(' ').next().unwrap().parse().unwrap();
+        let child = first_child(telling.child.id());
         File::options().write(true).open(directory.join("go")).unwrap().write_all(b"now\n").unwrap();
         wait_for_the_end_of(child);
         // Its orphan waits for somebody to write, as long as this is open.
@@ -122,17 +127,24 @@ fn a_lesson_runs_on_a_stage_as_it_does_on_the_machine() {
 
 #[test]
 fn a_mount_that_is_really_left_is_told() {
-    let Some(lab) = stage().filter(|_| has_tool("unshare") && has_tool("nsenter")) else { return };
-    let run = with_own_mounts(&lab, Who::Me, "exec \"$0\" lesson uts --format json");
-    let mut telling = Telling::begin(&run);
-    telling.read(3);
-    let program = telling.child.id().to_string();
-    let mount = ["-t", &program, "-m", "mount", "-t", "tmpfs", "nslearn-stage", "/mnt"];
-    lab.run([""]).instead("nsenter", &mount).end().must_be(0);
-    let told = telling.read(usize::MAX);
-    assert_eq!(telling.child.wait().unwrap().code(), Some(1));
-    let last: Value = serde_json::from_str(told.last().unwrap()).unwrap();
-    assert_eq!(last["left_behind"], json!(["a mount of the stage's"]));
+    let Some(lab) = stage().filter(|_| has_tool("unshare") && has_tool("mkfifo")) else { return };
+    for &who in everybody() {
+        let go = lab.directory(who).join("go");
+        let script = format!(
+            "mkfifo {0} && {{ read word < {0}; mount -t tmpfs nslearn-stage /mnt; exit; }} & \
+             until [ -p {0} ]; do :; done; exec \"$0\" lesson uts --format json",
+            go.display()
+        );
+        let mut telling = Telling::begin(&with_own_mounts(&lab, who, &script));
+        telling.read(3);
+        let mounter = first_child(telling.child.id());
+        File::options().write(true).open(go).unwrap().write_all(b"now\n").unwrap();
+        wait_for_the_end_of(mounter);
+        let told = telling.read(usize::MAX);
+        assert_eq!(telling.child.wait().unwrap().code(), Some(1));
+        let last: Value = serde_json::from_str(told.last().unwrap()).unwrap();
+        assert_eq!(last["left_behind"], json!(["a mount of the stage's"]), "{who:?}");
+    }
 }
 
 #[test]
@@ -151,32 +163,36 @@ fn a_process_that_is_really_left_is_told() {
     wait_until_none_runs(&lab.program());
 }
 
-/// What may come from a parent and is no signal, and what comes of it for a whole lesson.
+type Gift = fn() -> nix::Result<()>;
+
+/// What may come from a parent and is no signal.
+const GIVEN: [(&str, Gift); 9] = [
+    ("a umask that takes all", || umask_of(0o777)),
+    ("a umask that takes nothing", || umask_of(0)),
+    ("no core dumps", || setrlimit(Resource::RLIMIT_CORE, 0, 0)),
+    ("a signal when the parent ends", || prctl::set_pdeathsig(Signal::SIGUSR1)),
+    ("the orphans of others", || prctl::set_child_subreaper(true)),
+    ("no new privileges", prctl::set_no_new_privs),
+    ("timers that are a second late", || prctl::set_timerslack(1_000_000_000)),
+    // SAFETY: nice(2) touches no memory.
+    ("the last place in the queue", || Errno::result(unsafe { libc::nice(19) }).map(drop)),
+    ("a session without a terminal", || nix::unistd::setsid().map(drop)),
+];
+
+fn umask_of(mode: u32) -> nix::Result<()> {
+    umask(Mode::from_bits_truncate(mode));
+    Ok(())
+}
+
 #[test]
 fn limits_masks_and_wishes_of_the_parents_do_not_change_a_lesson() {
     let Some(lab) = stage() else { return };
-    fn given(which: usize) -> nix::Result<()> {
-        match which {
-            0 => drop(umask(Mode::from_bits_truncate(0o777))),
-            1 => drop(umask(Mode::empty())),
-            2 => setrlimit(Resource::RLIMIT_CORE, 0, 0)?,
-            3 => prctl::set_pdeathsig(Signal::SIGUSR1)?,
-            4 => prctl::set_child_subreaper(true)?,
-            5 => prctl::set_no_new_privs()?,
-            6 => prctl::set_timerslack(1_000_000_000)?,
-            // SAFETY: nice(2) touches no memory.
-            7 => drop(unsafe { libc::nice(19) }),
-            // SAFETY: setsid(2) touches no memory.
-            _ => drop(unsafe { libc::setsid() }),
-        }
-        Ok(())
-    }
     for &who in everybody() {
         let run = lab.run(["lesson", "--all", "--scrub", "--format", "json"]).by(who);
         let usual = run.end().must_be(0);
-        for which in 0..=8 {
-            let end = run.end_of(inheriting(&run, move || given(which))).must_be(0);
-            assert_eq!(end.stdout, usual.stdout, "{who:?}, {which}");
+        for (what, given) in GIVEN {
+            let end = run.end_of(inheriting(&run, given)).must_be(0);
+            assert_eq!(end.stdout, usual.stdout, "{who:?}: {what}");
         }
     }
 }
@@ -224,7 +240,7 @@ fn a_deadline_that_the_parent_has_set_ends_the_lesson_and_leaves_nothing() {
         let mut telling = Telling::begin_as(command);
         telling.read(3);
         let end = telling.child.wait().unwrap();
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&end), Some(libc::SIGALRM));
+        assert_eq!(end.signal(), Some(libc::SIGALRM));
         wait_until_none_runs(&lab.program());
     }
 }

@@ -4,10 +4,17 @@
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::support::{Run, lab, stage};
+use crate::moments::{ends_before, processes_of};
+use crate::support::{Run, has_tool, lab, stage};
+use crate::terminal::{Terminal, on_a_terminal};
+
+/// Makes the terminal that is its standard input a non-blocking one, and becomes another program.
+const MAKE_IT_SO: [&str; 3] =
+    ["perl", "-e", "use Fcntl; fcntl(STDIN, F_SETFL, O_RDWR | O_NONBLOCK) or die; exec @ARGV"];
 
 /// A pipe that is non-blocking where it is written to, holds one page, and is full.
 fn full_pipe() -> (File, File, usize) {
@@ -85,4 +92,30 @@ fn complaints_are_written_to_a_reader_that_is_slow() {
         let (written, status) = read_slowly(&run, true);
         assert_eq!((written.as_str(), status), (usual.stderr.as_str(), Some(2)), "{args:?}");
     }
+}
+
+#[test]
+fn all_is_written_to_a_terminal_that_does_not_block() {
+    let Some(lab) = stage().filter(|_| has_tool("perl")) else { return };
+    let Some(run) = on_a_terminal(&lab, &["lesson", "--all", "--no-pause"]) else { return };
+    let mut terminal = Terminal::start(&run.under(&MAKE_IT_SO), (80, 24));
+    terminal.wait_for("1/");
+    let program = processes_of(&lab.program())[0];
+    // Nobody reads, and a terminal does not hold as much as there is to say.
+    assert!(!ends_before(program, Instant::now() + Duration::from_secs(2)), "{}", terminal.screen());
+    lab.ids().iter().for_each(|_| terminal.wait_for("nothing left behind"));
+    assert!(terminal.end().success());
+}
+
+#[test]
+fn a_walk_waits_for_keys_on_a_terminal_that_does_not_block() {
+    let Some(lab) = stage().filter(|_| has_tool("perl")) else { return };
+    let Some(run) = on_a_terminal(&lab, &["lesson", "uts", "--no-questions"]) else { return };
+    let mut terminal = Terminal::start(&run.under(&MAKE_IT_SO), (80, 24));
+    for step in 1..=6 {
+        terminal.wait_for_step(step, 6);
+        terminal.press("\r");
+    }
+    terminal.wait_for("nothing left behind");
+    assert!(terminal.end().success());
 }

@@ -1,12 +1,12 @@
 //! Signals that are ignored or blocked when the program begins: execve(2) keeps both.
 #![allow(unsafe_code)]
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::os::unix::process::ExitStatusExt;
 
 use crate::inherited::inheriting;
 use crate::moments::{Telling, wait_until_none_runs};

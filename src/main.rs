@@ -8,6 +8,8 @@ use nslearn::{cli::Cli, commands, sys};
 static MEMORY: sys::Memory = sys::Memory;
 
 fn start() -> u8 {
+    sys::put_signals_in_order();
+    sys::look_at_oneself();
     if let Err(closed) = sys::open_standard_streams() {
         return commands::no_stream(closed);
     }
@@ -16,7 +18,7 @@ fn start() -> u8 {
 
 /// The C library's entry point, without the standard library's start-up before it: that one looks for the end of the
 /// stack in /proc/self/maps and sets up handlers that nothing here needs, which takes a tenth of the time that
-/// `nslearn list` does. What it does that matters, [`sys::open_standard_streams`] does.
+/// `nslearn list` does. What it does that matters, [`sys::open_standard_streams`] and [`sys::put_signals_in_order`] do.
 #[cfg(target_env = "gnu")]
 #[allow(unsafe_code)]
 // SAFETY: the C library calls `main` once, and no other symbol of this name is linked.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -24,10 +24,15 @@ pub struct Telling {
 impl Telling {
     /// Starts the program.
     pub fn begin(run: &Run) -> Telling {
+        Telling::begin_as(run.command())
+    }
+
+    /// Starts a command that was made of it.
+    pub fn begin_as(mut command: Command) -> Telling {
         // A pipe of packets, as large as one page: a packet takes a page, however short it is.
         let (ours, programs) = nix::unistd::pipe2(OFlag::O_DIRECT | OFlag::O_CLOEXEC).unwrap();
         fcntl(&programs, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
-        let child = run.command().stdout(Stdio::from(programs)).spawn().unwrap();
+        let child = command.stdout(Stdio::from(programs)).spawn().unwrap();
         Telling { child, events: BufReader::new(File::from(ours)) }
     }
 

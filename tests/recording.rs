@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anstream::adapter::strip_str;
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
+use syscalls::Sysno;
 
 use crate::errors::{NO_UTS, as_root_of_nothing};
+use crate::inherited::with_own_mounts;
 use crate::moments::{Telling, wait_until_none_runs};
+use crate::supervisor::{Verdict, can_play};
 use crate::support::{Lab, Run, Who, everybody, has_tool, lab, stage};
 
 /// A film, read: its header, and what appears when (in seconds).
@@ -255,6 +261,111 @@ fn nothing_is_left_where_the_lesson_is_not_shown_to_its_end() {
     wait_until_none_runs(&lab.program());
     assert_eq!(names_in(&directory), std::slice::from_ref(&file));
     assert_eq!(fs::read_to_string(file).unwrap(), "an older one");
+}
+
+/// Who is killed, by what, when a call is made that has to do with the recording's directory.
+#[derive(Debug, Clone, Copy)]
+enum Shot {
+    Program(Signal),
+    Caller(Signal),
+}
+
+/// Records a lesson, and shoots at the call with this number; whether there were so many.
+fn is_shot_at(call_number: usize, shot: Shot, has_nameless_files: bool, lab: &Lab, file: &Path) -> bool {
+    const CALLS: [Sysno; 9] = [
+        Sysno::open,
+        Sysno::openat,
+        Sysno::write,
+        Sysno::linkat,
+        Sysno::rename,
+        Sysno::renameat,
+        Sysno::renameat2,
+        Sysno::unlink,
+        Sysno::unlinkat,
+    ];
+    let directory = file.parent().unwrap();
+    let (mut program, mut calls) = (None, 0);
+    recorded(lab, &["uts"], file).judged(&CALLS, |call| {
+        let program = *program.get_or_insert(call.pid);
+        let path = |place: usize| {
+            call.read_string(call.args[place]).is_some_and(|path| Path::new(&path).starts_with(directory))
+        };
+        let concerns_it = match call.sysno {
+            Sysno::open | Sysno::rename | Sysno::unlink => path(0),
+            Sysno::openat | Sysno::renameat | Sysno::renameat2 | Sysno::unlinkat => path(1),
+            Sysno::linkat => path(3),
+            _ => call.fd_target(call.args[0]).is_some_and(|target| target.starts_with(directory)),
+        };
+        if !concerns_it {
+            return Verdict::Continue;
+        }
+        if calls == call_number {
+            let (Shot::Program(signal) | Shot::Caller(signal)) = shot;
+            let victim = if matches!(shot, Shot::Caller(_)) { call.pid } else { program };
+            kill(Pid::from_raw(victim), signal).unwrap();
+        }
+        calls += 1;
+        let is_nameless =
+            call.sysno == Sysno::openat && call.args[2] & libc::O_TMPFILE as u64 == libc::O_TMPFILE as u64;
+        if is_nameless && !has_nameless_files { Verdict::Refuse(Errno::EOPNOTSUPP) } else { Verdict::Continue }
+    });
+    wait_until_none_runs(&lab.program());
+    calls > call_number
+}
+
+#[test]
+fn whenever_the_program_is_ended_there_is_a_whole_recording_or_none() {
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
+    let film = told(&lab, &["uts", "--format", "asciicast"]);
+    for shot in [Shot::Program(Signal::SIGKILL), Shot::Program(Signal::SIGTERM), Shot::Caller(Signal::SIGKILL)] {
+        for (has_nameless_files, older) in [(true, None), (true, Some("older")), (false, None), (false, Some("older"))]
+        {
+            let mut number = 0;
+            loop {
+                let directory = lab.directory(Who::Me);
+                let file = directory.join("film.cast");
+                if let Some(older) = older {
+                    fs::write(&file, older).unwrap();
+                }
+                let is_shot = is_shot_at(number, shot, has_nameless_files, &lab, &file);
+                let now = fs::read_to_string(&file).ok();
+                let what = format!("{shot:?} at call {number}, nameless files: {has_nameless_files}, {older:?}");
+                assert!(now.as_deref() == older || now.as_ref() == Some(&film), "{what}: {now:?}");
+                assert_eq!(
+                    names_in(&directory).len(),
+                    usize::from(now.is_some()),
+                    "{what}: {:?}",
+                    names_in(&directory)
+                );
+                if !is_shot {
+                    assert_eq!(now, Some(film.clone()), "{what}");
+                    break;
+                }
+                number += 1;
+            }
+            assert!(number > 1, "there was hardly anything to shoot at");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_where_there_is_no_room_for_a_recording() {
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let recorded = "\"$0\" lesson uts --record /mnt/film.cast > /dev/null; echo $?; ls -A /mnt";
+    for (room, word) in
+        [("-o size=16k none /mnt", "No space left"), ("none /mnt && ulimit -f 16", "ulimit -f unlimited")]
+    {
+        for &who in everybody() {
+            for older in [false, true] {
+                let older = if older { "touch /mnt/film.cast && " } else { "" };
+                let script = format!("mount -t tmpfs {room} && {older}{{ {recorded}; }}");
+                let end = with_own_mounts(&lab, who, &script).end().must_be(0);
+                let expected = if older.is_empty() { "1\n" } else { "1\nfilm.cast\n" };
+                assert_eq!(end.stdout, expected, "{who:?}: {end:?}");
+                assert!(end.stderr.contains(word) && end.stderr.contains("what to do:"), "{who:?}: {}", end.stderr);
+            }
+        }
+    }
 }
 
 /// A player, with a home of its own: it writes its settings there.

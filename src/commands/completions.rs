@@ -1,17 +1,18 @@
 //! `nslearn completions SHELL`.
 
-use std::io::{self, Write};
+use std::io;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 
 use crate::cli::Cli;
+use crate::sys::write_all;
 
 pub(super) fn run(shell: Shell) -> io::Result<u8> {
     // Into memory first: clap_complete panics where it cannot write.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut for_learners(), "nslearn", &mut script);
-    io::stdout().write_all(&script)?;
+    write_all(io::stdout(), &script)?;
     Ok(0)
 }
 

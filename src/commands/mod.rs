@@ -11,13 +11,16 @@ mod reset;
 mod shell;
 mod welcome;
 
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::AsFd;
 
+use anstream::{AutoStream, ColorChoice, stream::RawStream};
 use nix::errno::Errno;
 use textwrap::Options;
 
 use crate::cli::{Cli, Command};
 use crate::render;
+use crate::sys::write_all;
 use crate::transcript::errno_name;
 
 /// The exit statuses that are not 0.
@@ -56,11 +59,21 @@ pub fn misread(error: &clap::Error) -> u8 {
     if error.use_stderr() && words.into_iter().any(|word| render::printable(&word) != word) {
         // Clap shows the word that it does not understand as it is.
         tell(error.render().to_string().trim_end());
-    } else {
+    } else if error.use_stderr() {
         // Where there is nobody to tell, there is nothing to be done about it.
-        let _ = error.print();
+        let _ = print(error, io::stderr());
+    } else if let Err(why) = print(error, io::stdout()) {
+        return cannot_show(&why);
     }
     error.exit_code().try_into().unwrap_or(status::USAGE)
+}
+
+/// Prints what clap says, with colour where that is wanted.
+fn print(said: &clap::Error, stream: impl RawStream + AsFd) -> io::Result<()> {
+    let said = said.render();
+    let plain = AutoStream::choice(&stream) == ColorChoice::Never;
+    let said = if plain { said.to_string() } else { said.ansi().to_string() };
+    Ok(write_all(stream, said.as_bytes())?)
 }
 
 /// There is no standard output: says so, and with which status to exit.
@@ -92,5 +105,6 @@ fn warn(message: &str) {
 }
 
 fn tell(message: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", render::for_this_locale(&render::printable(message)));
+    let line = format!("{}\n", render::for_this_locale(&render::printable(message)));
+    let _ = write_all(io::stderr(), line.as_bytes());
 }

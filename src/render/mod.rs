@@ -29,10 +29,11 @@ pub(crate) use recording::Recording;
 pub(crate) use style::{Line, Style};
 pub(crate) use text::{command, rule};
 
-use std::io::{self, StdoutLock, Write};
+use std::io;
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 
+use crate::sys::write_all;
 use crate::transcript::{Event, Story};
 
 /// The narrowest terminal that is followed.
@@ -151,7 +152,6 @@ impl Renderer {
 
 /// Prints lines on standard output, in the terminal's width, with colour or without, in letters that the locale has.
 pub(crate) struct Printer {
-    out: StdoutLock<'static>,
     color: bool,
     /// How many columns there are.
     pub width: usize,
@@ -175,7 +175,7 @@ impl Printer {
         };
         let ascii = matches!(options.format, Format::Terminal | Format::Plain) && !locale::is_utf8();
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-        Printer { out: stdout.lock(), color, width, ascii, dumb }
+        Printer { color, width, ascii, dumb }
     }
 
     /// Prints lines, at once.
@@ -218,8 +218,7 @@ impl Printer {
 
     /// Writes in one go: a reader at the other end of a pipe gets whole events.
     fn raw(&mut self, text: &str) -> io::Result<()> {
-        self.out.write_all(text.as_bytes())?;
-        self.out.flush()
+        Ok(write_all(io::stdout(), text.as_bytes())?)
     }
 }
 

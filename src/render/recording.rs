@@ -1,15 +1,27 @@
-//! A recording: a file with the film of what was shown, written when all of it has been shown. Until then nothing is
-//! on the disk, so that nothing is left there, however the program ends.
+//! A recording: a file with the film of what was shown, written when all of it has been shown. It gets its name when it is
+//! whole, so that nothing is left on the disk, however the program ends.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{AccessFlags, faccessat, linkat};
 
 use super::asciicast::Asciicast;
 use super::options::{Color, Options};
+use crate::error::retried;
+use crate::sys::{self, Forked};
 use crate::transcript::Event;
+
+/// As open(2) makes a file: the umask decides what is left of it.
+const MODE: u32 = 0o666;
 
 /// Why there is no recording: the file, what the system said of it, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +42,7 @@ impl NotRecorded {
         let remedy = match why.kind() {
             io::ErrorKind::NotFound => "make the directory, or name one that is there",
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or name a directory elsewhere",
+            io::ErrorKind::FileTooLarge => "raise the limit on the size of files (ulimit -f unlimited)",
             _ => "name a file in a directory that you may write to",
         };
         NotRecorded::new(file, why, remedy)
@@ -40,6 +53,8 @@ impl NotRecorded {
 #[derive(Debug)]
 pub(crate) struct Recording {
     file: PathBuf,
+    /// The file, as long as it has no name; `None` where the file system has no such files.
+    nameless: Option<File>,
     film: Asciicast,
     written: String,
 }
@@ -52,10 +67,10 @@ impl Recording {
     /// Where that file could not be written, as far as can be told beforehand.
     pub(crate) fn new(file: &Path, title: &str, options: Options) -> Result<Self, NotRecorded> {
         let place = place(file)?;
-        // The proof: a file without a name, which is gone at once.
-        tempfile::tempfile_in(directory(&place)).map_err(|why| NotRecorded::refused(file, &why))?;
+        let nameless = nameless(directory(&place)).map_err(|why| NotRecorded::refused(file, &why))?;
         Ok(Recording {
             file: place,
+            nameless,
             film: Asciicast::new(title, options.color != Color::Never),
             written: String::new(),
         })
@@ -75,14 +90,37 @@ impl Recording {
     }
 
     fn write(&self) -> io::Result<()> {
-        // As open(2) makes a file: the umask decides.
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".nslearn-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory(&self.file))?;
-        temporary.write_all(self.written.as_bytes())?;
-        temporary.persist(&self.file)?;
-        Ok(())
+        if let Some(mut file) = self.nameless.as_ref() {
+            file.write_all(self.written.as_bytes())?;
+            let name = |path: &Path| {
+                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+                linkat(AT_FDCWD, own.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW).map_err(io::Error::from)
+            };
+            match name(&self.file) {
+                Ok(()) => return Ok(()),
+                Err(why) if why.kind() == io::ErrorKind::AlreadyExists => return self.replace(name),
+                // There is another way, and if that is closed as well, it says why.
+                Err(_) => {}
+            }
+        }
+        self.replace(|path| {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
+            file.write_all(self.written.as_bytes())
+        })
+    }
+
+    /// Puts what `make` makes, under a name that nobody has, into the place of the file.
+    fn replace(&self, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+        let replaced = tempfile::Builder::new().prefix(".nslearn-").make_in(directory(&self.file), |path| {
+            let done = undisturbed(|| make(path).and_then(|()| fs::rename(path, &self.file)));
+            done.inspect_err(|why| {
+                if why.kind() != io::ErrorKind::AlreadyExists {
+                    let _ = fs::remove_file(path);
+                }
+            })
+        });
+        // Nothing has that name any more.
+        replaced.map(|named| drop(named.into_temp_path()))
     }
 
     /// Writes nothing, because not all was shown that belongs in it: what to say of that.
@@ -114,6 +152,38 @@ fn place(file: &Path) -> Result<PathBuf, NotRecorded> {
         Ok(_) => Err(NotRecorded::new(file, "It is there, and is no plain file", ANOTHER)),
         Err(why) => Err(NotRecorded::refused(file, &why)),
     }
+}
+
+/// A file without a name in this directory, open(2) with `O_TMPFILE`; `None` where the file system has none, and there can
+/// be one with a name.
+fn nameless(directory: &Path) -> io::Result<Option<File>> {
+    match OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).mode(MODE).open(directory) {
+        Ok(file) => Ok(Some(file)),
+        Err(why) if matches!(why.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+            faccessat(AT_FDCWD, directory, AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS)?;
+            Ok(None)
+        }
+        Err(why) => Err(why),
+    }
+}
+
+/// Does to its end what would leave something behind halfway: in a child, which no signal but SIGKILL reaches. One that is
+/// for this process finds the child still at work, and one that is for the child is told of here.
+fn undisturbed(act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let done = match sys::clone3(0) {
+        // An errno is small enough for an exit status.
+        Ok(Forked::Child) => sys::exit(act().map_or_else(|why| why.raw_os_error().unwrap_or(libc::EIO), |()| 0)),
+        Ok(Forked::Parent(child)) => match retried(|| waitpid(child, None)) {
+            Ok(WaitStatus::Exited(_, 0)) => Ok(()),
+            Ok(WaitStatus::Exited(_, errno)) => Err(Errno::from_raw(errno)),
+            Ok(_) => Err(Errno::EINTR),
+            Err(errno) => Err(errno),
+        },
+        Err(errno) => Err(errno),
+    };
+    before.thread_set_mask()?;
+    Ok(done?)
 }
 
 fn directory(file: &Path) -> &Path {

@@ -22,7 +22,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
@@ -76,12 +75,10 @@ impl Sandbox {
     /// # Errors
     /// Where this machine allows none: the call that was refused.
     pub(crate) fn open(kind: SandboxKind, life: impl FnOnce(Init) -> Result<()>) -> Result<Sandbox> {
-        // Should a process ever outlive its stage, it comes to this one, where it is noticed, and not to the machine's init.
-        let _ = prctl::set_child_subreaper(true);
+        let before = Machine::look();
         let (init, channel) = spawn::spawn(kind, life)?;
         privileges::give_up();
-        // While the stage is being built, which takes longer and touches nothing of this.
-        let mut sandbox = Sandbox { init: Some(init), channel, before: Machine::look(), reaped: Ok(()) };
+        let mut sandbox = Sandbox { init: Some(init), channel, before, reaped: Ok(()) };
         sandbox.be_patient(Some(silence()))?;
         if kind.is_locked() {
             sandbox.hear_of_the_first_process()?;

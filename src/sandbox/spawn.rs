@@ -59,6 +59,7 @@ pub(super) fn spawn(kind: SandboxKind, life: impl FnOnce(Init) -> Result<()>) ->
         Forked::Child => {
             drop(here);
             let log = Log::new(there);
+            sys::default_signals();
             report_panics(&log);
             if kind.is_locked() {
                 locked::build(&log, handshake, &machine, |move_in| {

@@ -116,7 +116,7 @@ fn visitor(
     sys::close_all_but(&mut [0, 1, 2]);
     let mut command = Command::new(&visit.program);
     command.args(&visit.args).envs(visit.env.iter().cloned()).current_dir("/");
-    let ended = command.spawn().and_then(|mut child| child.wait());
+    let ended = sys::with_signals_as_they_were(&mut command).spawn().and_then(|mut child| child.wait());
     ended.map_or_else(|why| cannot_run(&why), |status| status.code().unwrap_or_else(|| killed(status.signal())))
 }
 

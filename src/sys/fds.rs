@@ -1,8 +1,10 @@
 //! File descriptors.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::write;
 
 use super::checked;
 
@@ -22,6 +24,29 @@ pub fn open_standard_streams() -> nix::Result<()> {
             // SAFETY: the path is a C string. The lowest free descriptor is `fd`, as those below it are open; it stays
             // open as long as the process does, and belongs to nobody else.
             checked(unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) }.into())?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of it, however long that takes. A stream that others share may have been made non-blocking by any of them
+/// (fcntl(2), `O_NONBLOCK`): where it is full, this waits until its reader has gone on. It allocates nothing.
+///
+/// # Errors
+/// Those of write(2), but for `EAGAIN` and `EINTR`.
+pub fn write_all(stream: impl AsFd, mut bytes: &[u8]) -> nix::Result<()> {
+    while !bytes.is_empty() {
+        match write(&stream, bytes) {
+            Ok(length) => bytes = bytes.get(length..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                let mut room = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+                match poll(&mut room, PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            Err(errno) => return Err(errno),
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ fn there(pointer: *mut u8) -> *mut u8 {
 /// Nothing in here may allocate. On the stage nobody sees the message; there the program learns of it by the status.
 #[cold]
 fn give_up() -> ! {
-    // SAFETY: the message is as long as it says, and lives for good. If it cannot be written, there is nobody to tell.
-    unsafe { libc::write(libc::STDERR_FILENO, MESSAGE.as_ptr().cast(), MESSAGE.len()) };
+    // If it cannot be written, there is nobody to tell.
+    let _ = super::write_all(std::io::stderr(), MESSAGE);
     super::exit(OUT_OF_MEMORY)
 }

@@ -63,6 +63,16 @@ pub fn getpid_syscall() -> i32 {
     i32::try_from(pid).unwrap_or_default()
 }
 
+/// Lets this process look at itself, and those that it forks: prctl(2), `PR_SET_DUMPABLE`. The kernel keeps the files in
+/// /proc from a user who may execute a program and not read it, for there they could read it all the same. This one's
+/// source is no secret. A program that has more rights than its user keeps them to itself.
+pub fn look_at_oneself() {
+    // SAFETY: getauxval(3) reads what the kernel has put beside the environment.
+    if unsafe { libc::getauxval(libc::AT_SECURE) } == 0 {
+        let _ = nix::sys::prctl::set_dumpable(true);
+    }
+}
+
 /// Nests PID namespaces in each other, each made by the first process of the one before, until the kernel refuses:
 /// how many it made, and the errno of the first that it refused. All are gone when this returns.
 ///

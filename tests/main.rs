@@ -11,6 +11,7 @@ mod beside;
 mod book;
 mod browser;
 mod by_hand;
+mod bytes;
 mod chance;
 mod completions;
 mod consistency;

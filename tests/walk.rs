@@ -265,9 +265,9 @@ fn to_wait_for_a_key_costs_no_time_of_a_processor() {
     terminal.wait_for_step(1, 8);
     let spent = |lab: &Lab| -> Vec<(i32, String)> {
         let spent = |pid: &i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            let stat = crate::support::read_text(format!("/proc/{pid}/stat")).unwrap();
             // Times switched by will and against it tell more than ticks of a hundredth of a second.
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let status = crate::support::read_text(format!("/proc/{pid}/status")).unwrap();
             let switches = status.lines().filter(|line| line.contains("ctxt_switches")).collect::<String>();
             (
                 *pid,

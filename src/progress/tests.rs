@@ -73,10 +73,12 @@ fn the_file_is_the_users_alone_and_nothing_else_is_left_beside_it() {
 fn whoever_reads_the_file_while_it_is_replaced_has_the_old_one() {
     let (_state, file) = state();
     walk(&file, "pid", 1, 3).unwrap();
-    let before = fs::read_to_string(&file).unwrap();
+    let before = fs::read(&file).unwrap();
     let mut reader = File::open(&file).unwrap();
     walk(&file, "pid", 3, 3).unwrap();
-    assert_eq!(io::read_to_string(&mut reader).unwrap(), before);
+    let mut read = Vec::new();
+    reader.read_to_end(&mut read).unwrap();
+    assert_eq!(read, before);
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_file_that_is_not_understood_is_left_as_it_is_until_it_is_forgotten() {
         assert!(progress.of("pid").is_none());
         is_one_line(&complaint.unwrap(), word);
         is_one_line(&walk(&file, "pid", 3, 3).unwrap_err(), word);
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(fs::read(&file).unwrap(), text.as_bytes());
         assert!(forget(&file).unwrap());
         walk(&file, "pid", 3, 3).unwrap();
     }

@@ -7,7 +7,8 @@ use nix::sys::utsname::uname;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
 use super::rootfs;
-use crate::error::{CallResult, retried};
+use crate::error::retried;
+use crate::observe::kernel_file;
 use crate::transcript::errno_name;
 
 /// What a lesson could change on a machine if the stage did not hold.
@@ -38,8 +39,9 @@ impl Machine {
             (Err(errno), _) => traces.push(unknown("uname()", *errno)),
             (_, Err(errno)) => traces.push(unknown("uname()", errno)),
         }
-        match std::fs::read_to_string("/proc/self/mountinfo").or_errno() {
-            Ok(mounts) if mounts.lines().any(|mount| mount.contains(rootfs::MOUNT_SOURCE)) => {
+        let is_ours = |field: &[u8]| field == rootfs::MOUNT_SOURCE.as_bytes();
+        match kernel_file::read("/proc/self/mountinfo") {
+            Ok(mounts) if kernel_file::fields(&mounts).any(is_ours) => {
                 traces.push("a mount of the stage's".to_owned());
             }
             Ok(_) => {}

@@ -220,8 +220,11 @@ fn configure(
 }
 
 fn answered(me: &mut Process, call: &str, args: Vec<Value>, answer: std::result::Result<(), Refused>) -> Result<()> {
-    let said = answer.as_ref().err().and_then(|refused| refused.said.clone());
-    me.called_times(1, call, args, answer.map_err(|refused| refused.errno), said)
+    let said = match &answer {
+        Err(Refused::ByKernel { said, .. }) => said.clone(),
+        _ => None,
+    };
+    me.called_times(1, call, args, answer.answer_to(call)?, said)
 }
 
 impl Stage {

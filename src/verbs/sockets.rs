@@ -12,12 +12,12 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
-use rustix::io::retry_on_intr;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use crate::actors::{Actor, Fd, Process, Zero};
 use crate::args;
 use crate::error::{CallResult, Error, Result, retried};
+use crate::observe::kernel_file::{labelled, lines, number, shown};
 use crate::observe::{Listener, sockets};
 use crate::stage::Stage;
 use crate::transcript::{CLONE_NEWNET, CLONE_NEWNS, Look, Value};
@@ -33,7 +33,7 @@ impl Actor {
     pub(crate) fn listen(&self, port: u16) -> Result<Fd> {
         self.change(CLONE_NEWNET, "bind", port, |me, port| {
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from).map(Zero);
-            let listener = listener.or_errno();
+            let listener = listener.answer_to("bind")?;
             let Zero(listener) = me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], listener)?;
             Ok(me.keep(listener))
         })
@@ -45,7 +45,7 @@ impl Actor {
     /// `ENETUNREACH` without a route; `ECONNREFUSED` where nobody listens.
     pub(crate) fn connect(&self, address: Ipv4Addr, port: u16) -> Result<()> {
         self.run((address, port), |me, (address, port)| {
-            let connected = TcpStream::connect((address, port)).map(drop).or_errno();
+            let connected = TcpStream::connect((address, port)).map(drop).answer_to("connect")?;
             me.called("connect", vec![Value::Text(format!("{address}:{port}"))], connected)
         })
     }
@@ -65,7 +65,7 @@ impl Actor {
     /// As [`Actor::connect`].
     pub(crate) fn http_get(&self, address: Ipv4Addr) -> Result<Vec<String>> {
         self.run(address, |me, address| {
-            let stream = TcpStream::connect((address, 80)).map(Zero).or_errno();
+            let stream = TcpStream::connect((address, 80)).map(Zero).answer_to("connect")?;
             let Zero(stream) = me.called("connect", vec![Value::Text(format!("{address}:80"))], stream)?;
             get(stream, address).or_refused("recv", args![format!("the page of {address}")])
         })
@@ -78,7 +78,7 @@ impl Actor {
     pub(crate) fn listen_unix(&self, name: &str) -> Result<Fd> {
         self.change(CLONE_NEWNS | CLONE_NEWNET, "bind", name.to_owned(), |me, name| {
             let listener = unix_address(&name).and_then(|address| UnixListener::bind_addr(&address));
-            let listener = listener.map(OwnedFd::from).map(Zero).or_errno();
+            let listener = listener.map(OwnedFd::from).map(Zero).answer_to("bind")?;
             let Zero(listener) = me.called("bind", vec![Value::Text(name)], listener)?;
             Ok(me.keep(listener))
         })
@@ -102,7 +102,7 @@ impl Actor {
     pub(crate) fn connect_unix(&self, name: &str) -> Result<()> {
         self.run(name.to_owned(), |me, name| {
             let connect = || unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
-            let connected = retried(|| connect().or_errno());
+            let connected = retried(connect).answer_to("connect")?;
             me.called("connect", vec![Value::Text(name)], connected)
         })
     }
@@ -126,7 +126,7 @@ impl Actor {
     pub(crate) fn write_to_mailbox(&self, path: &str, text: &str) -> Result<()> {
         self.run((path.to_owned(), text.to_owned()), |me, (path, text)| {
             let send = || UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
-            let sent = retried(|| send().map(Value::from).or_errno());
+            let sent = retried(send).map(Value::from).answer_to("sendto")?;
             me.called("sendto", vec![Value::Name(text), Value::Name(path)], sent).map(drop)
         })
     }
@@ -143,7 +143,7 @@ impl Actor {
             let mut text = [0; 64];
             let mut parts = [std::io::IoSliceMut::new(&mut text)];
             let fd = me.fd(mailbox)?;
-            let received = retry_on_intr(|| recvmsg(fd, &mut parts, &mut ancillary, RecvFlags::empty()));
+            let received = retried(|| recvmsg(fd, &mut parts, &mut ancillary, RecvFlags::empty()));
             let received = received.or_refused("recvmsg", args!["SCM_CREDENTIALS"])?;
             let sender = ancillary.drain().find_map(|message| match message {
                 RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
@@ -238,12 +238,12 @@ fn serve(me: &mut Process, listener: Fd, page: &str) -> Result<()> {
 }
 
 fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut lines = BufReader::new(stream.try_clone()?).split(b'\n');
     let request = lines.next().transpose()?.unwrap_or_default();
     // The rest of the request must be read, or closing the connection would cut the answer off.
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    while lines.next().transpose()?.is_some_and(|line| !line.trim_ascii().is_empty()) {}
     let (status, body) =
-        if request.starts_with("GET / ") { ("200 OK", page) } else { ("404 Not Found", "there is one page: /\n") };
+        if request.starts_with(b"GET / ") { ("200 OK", page) } else { ("404 Not Found", "there is one page: /\n") };
     write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -255,15 +255,15 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
     let patience = Some(Duration::from_secs(PATIENCE.unsigned_abs()));
     stream.set_read_timeout(patience)?;
     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
     // A server that met an error has closed the connection early, and cannot say so in any other way.
-    let whole = answer.split_once("\r\n\r\n").filter(|(head, body)| {
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
-        length == Some(body.len())
-    });
+    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4);
+    let whole = end_of_head
+        .map(|at| answer.split_at(at))
+        .filter(|(head, body)| labelled(head, "Content-Length: ").and_then(number) == Some(body.len()));
     let (_, body) = whole.ok_or_else(|| io::Error::other("the server hung up before all of it had come"))?;
-    Ok(body.lines().map(str::to_owned).collect())
+    Ok(lines(body).map(|line| shown(line).into_owned()).collect())
 }
 
 /// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of

@@ -19,6 +19,7 @@ mod crowd;
 mod dev;
 mod errors;
 mod faults;
+mod followers;
 mod isolation;
 mod kernels;
 mod kills;

@@ -1,5 +1,6 @@
 //! Sockets: tcp(7), unix(7), icmp(7), and the little HTTP that a web server and its client speak.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
@@ -13,6 +14,7 @@ use nix::sys::socket::{
 };
 use nix::sys::time::TimeVal;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde::{Deserialize, Serialize};
 
 use crate::actors::{Actor, Fd, Process, Zero};
 use crate::args;
@@ -156,11 +158,11 @@ impl Actor {
         })
     }
 
-    /// Sends an ICMP echo request, and waits for the reply: what ping(8) prints of it. icmp(7).
+    /// Sends an ICMP echo request, and waits for the reply: icmp(7).
     ///
     /// # Errors
     /// `ENETUNREACH` without a route; `EAGAIN` where no reply comes within five seconds.
-    pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<String> {
+    pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<Reply> {
         self.run(address, |_, address| echo(address).or_refused("ping", args![address.to_string()]))
     }
 
@@ -188,9 +190,9 @@ impl Stage {
     ///
     /// # Errors
     /// As [`Actor::ping`].
-    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<String> {
+    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<Reply> {
         let reply = actor.ping(address)?;
-        self.show(actor, Look::output(format!("ping -c 1 {address}"), [&reply]));
+        self.show(actor, Look::output(format!("ping -c 1 {address}"), [reply.to_string()]));
         Ok(reply)
     }
 
@@ -266,9 +268,26 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
     Ok(lines(body).map(|line| shown(line).into_owned()).collect())
 }
 
+/// The reply to an ICMP echo request; shown as ping(8) prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// How long it is, in bytes, without the IP header.
+    pub(crate) bytes: usize,
+    /// Who sent it.
+    pub(crate) from: Ipv4Addr,
+    /// Through how many routers it could still have gone.
+    time_to_live: u8,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes from {}: icmp_seq=1 ttl={}", self.bytes, self.from, self.time_to_live)
+    }
+}
+
 /// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of
 /// the stage has.
-pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<String> {
+pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<Reply> {
     const REQUEST: u8 = 8;
     const REPLY: u8 = 0;
     let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;
@@ -283,10 +302,11 @@ pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<String> {
     let mut reply = [0_u8; 128];
     loop {
         let length = retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty()))?;
-        // The IP header comes along; its length is in its first byte, the time to live in its ninth.
+        // The IP header comes along (RFC 791): its length is in its first byte, in words of four bytes.
         let header = usize::from(reply[0] & 0x0f) * 4;
         if reply[header] == REPLY {
-            return Ok(format!("{} bytes from {address}: icmp_seq=1 ttl={}", length - header, reply[8]));
+            let from = Ipv4Addr::new(reply[12], reply[13], reply[14], reply[15]);
+            return Ok(Reply { bytes: length.saturating_sub(header), from, time_to_live: reply[8] });
         }
     }
 }

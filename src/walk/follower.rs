@@ -4,6 +4,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, BufReader, Split, Write};
+use std::iter;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -49,6 +50,9 @@ fn is_ours(peer: &UnixStream) -> bool {
     getsockopt(peer, sockopt::PeerCredentials).is_ok_and(|who| who.uid() == geteuid().as_raw())
 }
 
+/// How many are let in before the walk looks at its keys again.
+const AT_ONCE: usize = 64;
+
 /// Those who follow a walk.
 #[derive(Debug)]
 pub(super) struct Followers {
@@ -77,7 +81,8 @@ impl Followers {
     /// Lets those in who knock, and tells them where the walk is. Only the same user is let in.
     pub(super) fn let_in(&mut self) {
         let Some(door) = &self.door else { return };
-        while let Ok((guest, _)) = door.accept() {
+        // Not for as long as somebody knocks: another user could knock without end.
+        for (guest, _) in iter::from_fn(|| door.accept().ok()).take(AT_ONCE) {
             // A follower that does not read must not hold the walk up.
             if is_ours(&guest) && guest.set_write_timeout(Some(Duration::from_millis(100))).is_ok() {
                 self.inside.push(guest);

@@ -42,7 +42,7 @@ fn main() -> Result<()> {
     }
     println!("{}", size_row("the release binary", fs::metadata(NSLEARN)?.len() as f64 / MIB, SIZE_GOAL));
     println!();
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let kernel = String::from_utf8(fs::read("/proc/sys/kernel/osrelease")?)?;
     println!(
         "Medians of {rounds} rounds, or of a quarter where the kernel is long at work, each command on a machine at rest; \
          Linux {}.",
@@ -218,7 +218,7 @@ fn peak_memory(lesson: &str) -> Result<String> {
                 lesson.as_ref(),
             ],
         )?;
-        peak = peak.max(fs::read_to_string(&report)?.trim().parse::<f64>()? / 1024.0);
+        peak = peak.max(String::from_utf8(fs::read(&report)?)?.trim().parse::<f64>()? / 1024.0);
     }
     Ok(size_row(&what, peak, MEMORY_GOAL))
 }

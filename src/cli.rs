@@ -1,8 +1,10 @@
 //! The command line's types, nothing else.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
@@ -83,6 +85,11 @@ pub enum Command {
     Dev(Dev),
 }
 
+/// A name of something that nslearn knows. Whoever types bytes that are no text is told that there is no such thing.
+fn any_word() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|word| word.to_string_lossy().into_owned())
+}
+
 /// What those who write lessons want.
 #[derive(Debug, Subcommand)]
 pub enum Dev {
@@ -118,24 +125,24 @@ pub struct CheckOptions {
 #[derive(Debug, Args)]
 pub struct ShellOnStage {
     /// On the stage of this lesson, instead of on an empty one
-    #[arg(value_name = "LESSON", value_hint = ValueHint::Other)]
+    #[arg(value_name = "LESSON", value_hint = ValueHint::Other, value_parser = any_word())]
     pub lesson: Option<String>,
     /// As it is at the end of this step; without it, of the last one
     #[arg(long, value_name = "N", requires = "lesson")]
     pub step: Option<usize>,
     /// In the place of this actor; without it, of the host
-    #[arg(long = "as", value_name = "ACTOR", requires = "lesson")]
+    #[arg(long = "as", value_name = "ACTOR", requires = "lesson", value_parser = any_word())]
     pub actor: Option<String>,
     /// Run this command instead of $SHELL
     #[arg(short, value_name = "COMMAND")]
-    pub command: Option<String>,
+    pub command: Option<OsString>,
 }
 
 /// Which lessons to run.
 #[derive(Debug, Args)]
 pub struct Lessons {
     /// The lessons' names; `nslearn list` tells them
-    #[arg(required_unless_present = "all", value_name = "NAME", value_hint = ValueHint::Other)]
+    #[arg(required_unless_present = "all", value_name = "NAME", value_hint = ValueHint::Other, value_parser = any_word())]
     pub names: Vec<String>,
     /// All lessons, in teaching order
     #[arg(long, conflicts_with = "names")]
@@ -161,7 +168,7 @@ pub struct Lessons {
 #[derive(Debug, Args)]
 pub struct Notes {
     /// The lesson's name; `nslearn list` tells them
-    #[arg(value_name = "LESSON", value_hint = ValueHint::Other)]
+    #[arg(value_name = "LESSON", value_hint = ValueHint::Other, value_parser = any_word())]
     pub lesson: String,
     /// Print the notes on this step alone
     #[arg(long, value_name = "N")]

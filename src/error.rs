@@ -90,66 +90,116 @@ impl Error {
     }
 }
 
-/// What a system call came to, by whichever library it was made.
+/// What a system call came to, by whichever library it was made. Only the kernel's own answer is ever told as one: what
+/// failed without an errno (bytes that are no text, an address that is too long for the library) gets none made up.
 pub(crate) trait CallResult<T>: Sized {
-    /// The same with nix' errno. What was no answer of the kernel's counts as `EIO`.
+    /// The kernel's answer.
     ///
     /// # Errors
-    /// The errno.
-    fn or_errno(self) -> nix::Result<T>;
+    /// Why there is none.
+    fn kernels_answer(self) -> Result<nix::Result<T>, io::Error>;
 
-    /// The same with an error that says which call it was.
+    /// The kernel's answer to this call, for a ledger.
     ///
     /// # Errors
-    /// [`Error::Refused`].
+    /// [`Error::Unexpected`] where there is none.
+    fn answer_to(self, syscall: &str) -> Result<nix::Result<T>> {
+        self.kernels_answer().map_err(|why| Error::unexpected(syscall, why))
+    }
+
+    /// The result, with an error that says which call it was.
+    ///
+    /// # Errors
+    /// [`Error::Refused`]; [`Error::Unexpected`] where it was not the kernel that refused.
     fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T> {
-        self.or_errno().map_err(|errno| Error::refused(syscall, args, errno))
+        self.or_failed(Call::new(syscall, args), |call, errno| Error::Refused {
+            call,
+            errno,
+            kernel_said: None,
+            recorded: false,
+        })
     }
 
     /// The same of a call that carries a message between nslearn's own processes.
     ///
     /// # Errors
-    /// [`Error::Transport`].
+    /// [`Error::Transport`]; [`Error::Unexpected`] as above.
     fn or_lost(self, syscall: &str, args: Vec<Value>) -> Result<T> {
-        self.or_errno().map_err(|errno| Error::Transport { call: Call::new(syscall, args), errno })
+        self.or_failed(Call::new(syscall, args), |call, errno| Error::Transport { call, errno })
+    }
+
+    /// The result, with such an error.
+    ///
+    /// # Errors
+    /// As [`CallResult::or_refused`].
+    fn or_failed(self, call: Call, failed: impl FnOnce(Call, Errno) -> Error) -> Result<T> {
+        match self.kernels_answer() {
+            Ok(answer) => answer.map_err(|errno| failed(call, errno)),
+            Err(why) => Err(Error::unexpected(call.to_string(), why)),
+        }
     }
 }
 
 impl<T> CallResult<T> for nix::Result<T> {
-    fn or_errno(self) -> nix::Result<T> {
-        self
+    fn kernels_answer(self) -> Result<nix::Result<T>, io::Error> {
+        Ok(self)
     }
 }
 
 impl<T> CallResult<T> for rustix::io::Result<T> {
-    fn or_errno(self) -> nix::Result<T> {
-        self.map_err(|errno| Errno::from_raw(errno.raw_os_error()))
+    fn kernels_answer(self) -> Result<nix::Result<T>, io::Error> {
+        Ok(self.map_err(errno_of))
     }
 }
 
 impl<T> CallResult<T> for io::Result<T> {
-    fn or_errno(self) -> nix::Result<T> {
-        self.map_err(|why| Errno::from_raw(why.raw_os_error().unwrap_or(libc::EIO)))
+    fn kernels_answer(self) -> Result<nix::Result<T>, io::Error> {
+        match self {
+            Ok(result) => Ok(Ok(result)),
+            Err(why) => why.raw_os_error().map(|errno| Err(Errno::from_raw(errno))).ok_or(why),
+        }
     }
+}
 
-    fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T> {
-        self.map_err(|why| match why.raw_os_error() {
-            Some(errno) => Error::refused(syscall, args, Errno::from_raw(errno)),
-            None => Error::unexpected(Call::new(syscall, args).to_string(), why),
-        })
-    }
+/// The errno of one library as that of the other.
+pub(crate) fn errno_of(why: rustix::io::Errno) -> Errno {
+    Errno::from_raw(why.raw_os_error())
 }
 
 /// Makes a call once more for as long as a signal came in between: that says nothing about the call.
 ///
 /// # Errors
 /// Those of the call, but for `EINTR`.
-pub(crate) fn retried<T>(mut call: impl FnMut() -> nix::Result<T>) -> nix::Result<T> {
+pub(crate) fn retried<T, E: Interruption>(mut call: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     loop {
         match call() {
-            Err(Errno::EINTR) => {}
+            Err(why) if why.is_interruption() => {}
             result => return result,
         }
+    }
+}
+
+/// An error that may be no more than a signal which came in between: `EINTR`.
+pub(crate) trait Interruption {
+    /// Whether it is.
+    fn is_interruption(&self) -> bool;
+}
+
+impl Interruption for Errno {
+    fn is_interruption(&self) -> bool {
+        *self == Errno::EINTR
+    }
+}
+
+impl Interruption for rustix::io::Errno {
+    fn is_interruption(&self) -> bool {
+        *self == rustix::io::Errno::INTR
+    }
+}
+
+impl Interruption for io::Error {
+    fn is_interruption(&self) -> bool {
+        self.kind() == io::ErrorKind::Interrupted
     }
 }
 
@@ -189,4 +239,26 @@ impl<T> Refusal<T> for Result<T> {
 /// Whether the caller has as many files open as it may: then nobody has looked at what it asked for.
 pub(crate) fn is_shortage(errno: Errno) -> bool {
     matches!(errno, Errno::EMFILE | Errno::ENFILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_no_answer_of_the_kernels_gets_no_errno() {
+        let no_text = || Err::<(), io::Error>(io::ErrorKind::InvalidData.into());
+        for told in [no_text().or_refused("read", Vec::new()), no_text().or_lost("read", Vec::new())] {
+            assert!(matches!(told, Err(Error::Unexpected { what, .. }) if what == "read()"));
+        }
+        assert!(matches!(no_text().answer_to("read"), Err(Error::Unexpected { what, .. }) if what == "read"));
+    }
+
+    #[test]
+    fn what_the_kernel_answered_keeps_its_errno() {
+        let refused = || Err::<(), io::Error>(Errno::EROFS.into());
+        assert_eq!(refused().answer_to("open"), Ok(Err(Errno::EROFS)));
+        assert_eq!(refused().or_refused("open", Vec::new()).unwrap_err().errno(), Some(Errno::EROFS));
+        assert_eq!(Err::<(), _>(rustix::io::Errno::ROFS).answer_to("open"), Ok(Err(Errno::EROFS)));
+    }
 }

@@ -9,26 +9,26 @@
 //! - Fields and lessons that this version does not know stay in the file. A later version that adds some writes the same
 //!   `version`; it takes a new one only where this one would read the file wrongly.
 
+mod place;
+
 use std::env;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
-use nix::errno::Errno;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::transcript::errno_name;
+pub(crate) use self::place::shown;
+use self::place::{Place, refusal};
 
 /// The largest file that is read or written, in bytes.
 const LIMIT: u64 = 64 * 1024;
 /// The version of the file's form.
 const VERSION: u64 = 1;
-/// The owner that stat(2) tells in a user namespace that has no number for the real one: user_namespaces(7).
-const UNMAPPED: u32 = 65534;
 
 /// A lesson's best result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -89,12 +89,12 @@ impl Progress {
         self.new.push((lesson.to_owned(), done));
     }
 
-    /// Adds what was finished since it was loaded to what the file has now: another walk may have ended meanwhile. The
-    /// file is replaced as a whole, so that a reader finds the old one or the new one. Where nothing was finished,
-    /// nothing is written.
+    /// Adds what was finished since it was loaded to what the file has now: another walk may have ended meanwhile, or may
+    /// end at this moment. The file is replaced as a whole, so that a reader finds the old one or the new one. Where
+    /// nothing was finished, nothing is written.
     ///
     /// # Errors
-    /// One line that says why nothing is kept; the file is then as it was.
+    /// One line that says why nothing is kept, and the file is then as it was; or that it is kept, and what is in doubt.
     pub(crate) fn save(&self) -> Result<(), String> {
         if self.new.is_empty() {
             return Ok(());
@@ -102,11 +102,16 @@ impl Progress {
         let Some(file) = &self.file else {
             return Err("progress is not kept: neither XDG_STATE_HOME nor HOME names a directory".to_owned());
         };
+        let not_kept = |why: String| format!("progress is not kept: {why}");
+        // What is there is understood, or left alone before anything is made.
+        read(file)?;
+        let place = Place::enter(file.parent().unwrap_or(file)).map_err(not_kept)?;
         let mut kept = read(file)?.unwrap_or_default();
         for (lesson, done) in &self.new {
             kept.note(lesson, *done);
         }
-        write(file, &kept).map_err(|why| format!("progress is not kept: {why}"))
+        let replaced = text_of(file, &kept).and_then(|text| place.replace(file, &text)).map_err(not_kept)?;
+        replaced.map_err(|doubt| format!("progress is kept, but a power cut could still undo that: {doubt}"))
     }
 
     /// Removes the file, also one that is broken; says whether there was one.
@@ -222,48 +227,14 @@ fn is_ours(file: &Path, seen: &Metadata) -> Result<(), String> {
     Err(format!("{} {why}; nslearn leaves it alone, and no progress is shown or kept", shown(file)))
 }
 
-/// Refuses a directory of another user's: if it is not there yet, the nearest above it that is. Root, who may write
-/// everywhere, has to own those above that one as well, as sudo can leave another user's HOME in the environment, and that
-/// user can put links to root's directories there.
-fn may_write_in(directory: &Path) -> Result<(), String> {
-    let me = geteuid();
-    let mut nearest = true;
-    for at in directory.ancestors() {
-        let owner = match fs::metadata(at) {
-            Ok(seen) => seen.uid(),
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(refusal("stat", at, &error)),
-        };
-        if owner != me.as_raw() && (nearest || owner != UNMAPPED) {
-            return Err(format!("{} belongs to another user (uid {owner})", shown(at)));
-        }
-        if !me.is_root() {
-            return Ok(());
-        }
-        nearest = false;
-    }
-    Ok(())
-}
-
-/// Replaces the file: it is written beside it, and renamed when it is on the disk.
-fn write(file: &Path, kept: &Kept) -> Result<(), String> {
+/// The file's text.
+fn text_of(file: &Path, kept: &Kept) -> Result<Vec<u8>, String> {
     let mut text = serde_json::to_vec_pretty(kept).map_err(|error| error.to_string())?;
     text.push(b'\n');
     if text.len() as u64 > LIMIT {
         return Err(format!("{} would be larger than {} KiB", shown(file), LIMIT / 1024));
     }
-    let directory = file.parent().unwrap_or(file);
-    may_write_in(directory)?;
-    let refused = |call: &'static str| move |error: io::Error| refusal(call, directory, &error);
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(refused("mkdir"))?;
-    // With mode 0600, and gone again where one of the next calls fails.
-    let mut new = tempfile::Builder::new().prefix(".progress.").tempfile_in(directory).map_err(refused("open"))?;
-    let path = new.path().to_owned();
-    new.as_file_mut().write_all(&text).map_err(|error| refusal("write", &path, &error))?;
-    new.as_file().sync_all().map_err(|error| refusal("fsync", &path, &error))?;
-    new.persist(file).map_err(|failed| refusal("rename", &path, &failed.error))?;
-    // So that the new name outlasts a power cut, too.
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(refused("fsync"))
+    Ok(text)
 }
 
 fn forget(file: &Path) -> io::Result<bool> {
@@ -273,20 +244,9 @@ fn forget(file: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(failed("stat", &error)),
     }
-    may_write_in(file.parent().unwrap_or(file)).map_err(io::Error::other)?;
+    let _place = Place::enter(file.parent().unwrap_or(file)).map_err(io::Error::other)?;
     fs::remove_file(file).map_err(|error| failed("unlink", &error))?;
     Ok(true)
-}
-
-/// A call that the kernel refused.
-fn refusal(call: &str, path: &Path, error: &io::Error) -> String {
-    let answer = error.raw_os_error().map_or_else(|| error.to_string(), |errno| errno_name(Errno::from_raw(errno)));
-    format!("{call}({}): {answer}", shown(path))
-}
-
-/// A path that can be shown on a terminal whatever is in it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string().escape_debug().collect()
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub fn html_pages(folder: &Path) -> Vec<(String, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "html") {
                 let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                found.push((name, fs::read_to_string(&path).unwrap()));
+                found.push((name, crate::support::read_text(&path).unwrap()));
             }
         }
     }
@@ -98,7 +98,7 @@ fn the_book_is_made_without_a_warning() {
 
 /// The program's source below this, on one line, with the strings that go over several lines put together.
 fn source(file: &str) -> String {
-    let text = fs::read_to_string(paths::tree().join("src").join(file)).unwrap();
+    let text = crate::support::read_text(paths::tree().join("src").join(file)).unwrap();
     text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -34,7 +34,7 @@ impl Scratch {
     }
 
     fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.0.join(file)).unwrap_or_else(|why| panic!("{file}: {why}"))
+        crate::support::read_text(self.0.join(file)).unwrap_or_else(|why| panic!("{file}: {why}"))
     }
 
     fn write(&self, file: &str, text: &str) {

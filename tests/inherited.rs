@@ -17,7 +17,7 @@ use syscalls::Sysno;
 
 use crate::moments::{Telling, wait_for_the_end_of, wait_until_none_runs};
 use crate::supervisor::{Verdict, can_play};
-use crate::support::{End, Lab, Run, Who, everybody, has_tool, lab, stage};
+use crate::support::{End, Lab, Run, Who, everybody, has_tool, lab, read_text, stage};
 
 /// Has the program begin with something that it did not ask for.
 pub fn inheriting(run: &Run, mut given: impl FnMut() -> nix::Result<()> + Send + Sync + 'static) -> Command {
@@ -55,7 +55,7 @@ fn children_that_were_there_before_are_not_the_stages() {
 
 /// The child that a process has had for the longest time.
 fn first_child(pid: u32) -> i32 {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let children = read_text(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     children.split(' ').next().unwrap().parse().unwrap()
 }
 
@@ -251,7 +251,7 @@ fn what_is_written_is_added_to_a_file_that_is_opened_so() {
     let file = lab.directory(Who::Me).join("log");
     let list = lab.run(["list"]).end().must_be(0).stdout;
     lab.shell(&format!("echo before > {0}; exec \"$0\" list >> {0}", file.display())).end().must_be(0);
-    assert_eq!(fs::read_to_string(&file).unwrap(), format!("before\n{list}"));
+    assert_eq!(read_text(&file).unwrap(), format!("before\n{list}"));
 }
 
 #[test]

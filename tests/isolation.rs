@@ -195,11 +195,11 @@ fn end_what_is_left() {
     let mut left = BTreeMap::new();
     loop {
         let own = process::id();
-        let children = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children = crate::support::read_text(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         for pid in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
             // Of those that have ended nobody has to hear.
             if fs::read_link(format!("/proc/{pid}/exe")).is_ok() {
-                let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+                let name = crate::support::read_text(format!("/proc/{pid}/comm")).unwrap_or_default();
                 left.insert(pid, name.trim_end().to_owned());
             }
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
@@ -215,14 +215,14 @@ fn end_what_is_left() {
 
 #[test]
 fn the_tests_have_a_tmp_of_their_own() {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let mounts = crate::support::read_text("/proc/self/mountinfo").unwrap();
     let is_own = mounts.lines().any(|line| line.contains(" /tmp ") && line.contains(" - tmpfs tests "));
     crate::support::available(is_own, "no mount namespace can be had here");
 }
 
 #[test]
 fn no_signal_is_ignored_or_blocked_but_what_rust_ignores() {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let status = crate::support::read_text("/proc/self/status").unwrap();
     let signals = |field: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         u64::from_str_radix(mask.trim(), 16).unwrap()

@@ -116,7 +116,7 @@ impl Machine {
                 running.wait_for_the_end();
                 return self.results(&running.said);
             }
-            let said = fs::read_to_string(self.files.path().join("qemu")).unwrap();
+            let said = crate::support::read_text(self.files.path().join("qemu")).unwrap();
             eprintln!("no machine can be run by {accelerator} here: {}", said.trim());
         }
         panic!("no machine can be run here");
@@ -213,7 +213,7 @@ struct Results(PathBuf);
 impl Results {
     /// How one of init's runs ended.
     fn end(&self, user: &str, run: &str) -> End {
-        let text = |kind: &str| fs::read_to_string(self.0.join(format!("{user}.{run}.{kind}"))).unwrap();
+        let text = |kind: &str| crate::support::read_text(self.0.join(format!("{user}.{run}.{kind}"))).unwrap();
         let status: i32 = text("status").trim().parse().unwrap();
         let what = format!("{run} by {user}");
         // As wait(2) has it: the status above the signal.

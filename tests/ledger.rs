@@ -1,8 +1,6 @@
 //! The ledger tells the truth: what strace sees of namespaces, mounts, hostnames and roots is what the transcript tells,
 //! with the same results, no more and no fewer.
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::support::{Lab, Who, everybody, has_tool, of_kind, stage};
@@ -163,7 +161,7 @@ fn both_accounts(lab: &Lab, id: &str, who: Who) -> (Vec<String>, Vec<String>) {
     let strace = ["strace", "-f", "-s", "200", "-e", &watched, "-o", file.to_str().unwrap()];
     let run = lab.run(["lesson", id, "--format", "json"]).under(&strace).by(who);
     let events = run.end().must_be(0).events();
-    (transcripts_account(&events), kernels_account(&fs::read_to_string(file).unwrap()))
+    (transcripts_account(&events), kernels_account(&crate::support::read_text(file).unwrap()))
 }
 
 pub fn tells_of_each_call_that_the_kernel_saw_and_of_no_other(id: &str) {

@@ -2,7 +2,6 @@
 //! from another; and at no more cost than if they came one after the other.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,9 +110,9 @@ fn a_hundred_lessons_take_little_memory_each() {
         let step = (lesson["steps"].as_u64().unwrap() - 1).to_string();
         let words = ["shell", lesson["id"].as_str().unwrap(), "--step", &step, "-c", "echo here; read word"];
         let mut child = lab.run(words).by(who).command().stdin(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "here\n", "learner {number} stands nowhere");
+        let mut said = Vec::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_until(b'\n', &mut said).unwrap();
+        assert_eq!(said, b"here\n", "learner {number} stands nowhere");
         standing.insert(number, child);
     }
     let processes = processes_of(&lab.program());
@@ -130,7 +129,7 @@ fn a_hundred_lessons_take_little_memory_each() {
 }
 
 fn share_of_memory_kib(pid: i32) -> u64 {
-    let told = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let told = crate::support::read_text(format!("/proc/{pid}/smaps_rollup")).unwrap();
     let share = told.lines().find_map(|line| line.strip_prefix("Pss:")).unwrap();
     share.trim().trim_end_matches(" kB").parse().unwrap()
 }

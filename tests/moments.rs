@@ -38,8 +38,8 @@ impl Telling {
 
     /// Reads some events, or what there is.
     pub fn read(&mut self, events: usize) -> Vec<String> {
-        let lines = self.events.by_ref().lines().take(events);
-        lines.map(|line| line.unwrap()).collect()
+        let lines = self.events.by_ref().split(b'\n').take(events);
+        lines.map(|line| String::from_utf8(line.unwrap()).unwrap()).collect()
     }
 }
 
@@ -65,7 +65,7 @@ pub fn sleepers(time: &str) -> Vec<i32> {
 /// The number of a process's parent: the fourth field of `/proc/PID/stat`, and the second one after the name, which may
 /// hold anything.
 pub fn parent_of(pid: i32) -> Option<i32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = crate::support::read_text(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 

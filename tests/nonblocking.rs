@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::moments::{ends_before, processes_of};
-use crate::support::{Run, has_tool, lab, stage};
+use crate::support::{Run, has_tool, lab, read_text, stage};
 use crate::terminal::{Terminal, on_a_terminal};
 
 /// Makes the terminal that is its standard input a non-blocking one, and becomes another program.
@@ -46,7 +46,7 @@ fn read_slowly(run: &Run, is_error: bool) -> (String, Option<i32>) {
     drop(command);
     let stat = format!("/proc/{}/stat", child.id());
     // Until it sleeps, or has ended.
-    let runs = || fs::read_to_string(&stat).is_ok_and(|stat| stat.rsplit_once(')').unwrap().1.starts_with(" R"));
+    let runs = || read_text(&stat).is_ok_and(|stat| stat.rsplit_once(')').unwrap().1.starts_with(" R"));
     while runs() {}
     let (mut written, mut part) = (Vec::new(), [0; 700]);
     loop {

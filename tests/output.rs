@@ -1,6 +1,5 @@
 //! How it looks, and what other programs can rely on.
 
-use std::fs;
 use std::io::Read;
 
 use serde_json::{Map, Value};
@@ -149,7 +148,7 @@ fn events_arrive_one_by_one_as_they_happen() {
     assert!(first.ends_with('\n') && first.contains(r#""event":"lesson""#), "{first}");
     // The program waits for its reader now, with its stage: the lesson is not told from memory, after its end.
     let program = telling.child.id();
-    let children = fs::read_to_string(format!("/proc/{program}/task/{program}/children")).unwrap();
+    let children = crate::support::read_text(format!("/proc/{program}/task/{program}/children")).unwrap();
     assert_ne!(children.trim(), "", "the stage is gone before the first event has been read");
     assert_eq!(telling.child.try_wait().unwrap(), None);
     telling.read(usize::MAX);

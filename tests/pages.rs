@@ -29,7 +29,7 @@ pub fn pages() -> Vec<Page> {
     files.sort();
     let page = |path: &PathBuf| Page {
         name: path.strip_prefix(&source).unwrap().to_str().unwrap().to_owned(),
-        text: fs::read_to_string(path).unwrap(),
+        text: crate::support::read_text(path).unwrap(),
     };
     files.iter().map(page).collect()
 }

@@ -94,7 +94,7 @@ fn a_walk_that_cannot_keep_its_progress_says_so_in_one_line_and_ends_well() {
     terminal.wait_for("To try by hand");
     terminal.wait_for("\nnslearn: ");
     assert!(terminal.end().success());
-    assert_eq!(std::fs::read_to_string(state).unwrap(), "not a directory");
+    assert_eq!(crate::support::read_text(state).unwrap(), "not a directory");
 }
 
 #[test]

@@ -5,11 +5,15 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::geteuid;
 use serde_json::json;
+use syscalls::Sysno;
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::{End, Lab, Run, Who, lab, stage};
+use crate::supervisor::{Call, Filter, Verdict, can_play, judged};
+use crate::support::{End, Lab, Run, Who, has_tool, lab, stage};
+use crate::terminal::{Terminal, on_a_terminal};
 
 /// A state directory of the user's, with a file as a walk would have written it.
 fn state_with(lab: &Lab, who: Who, text: impl AsRef<[u8]>) -> (PathBuf, PathBuf) {
@@ -250,4 +254,77 @@ fn a_state_directory_that_is_none_is_told() {
     let usual = lab.run(["list"]).end().stdout;
     complains(lab.run(["list"]).env("XDG_STATE_HOME", "/dev/null").end(), &usual, "ENOTDIR");
     is_one_line(&lab.run(["reset"]).env("XDG_STATE_HOME", "/dev/null").end().must_be(1).stderr, "ENOTDIR");
+}
+
+/// A walk through a whole lesson on a terminal, which is to be kept in this state directory.
+fn walk_of(lab: &Lab, state: &Path) -> Option<Run> {
+    let run = on_a_terminal(lab, &["lesson", "uts", "--no-questions", "--auto", "1ms"])?;
+    Some(run.env("XDG_STATE_HOME", state.to_str().unwrap()))
+}
+
+/// Walks to the end: what was said there.
+fn walk_through(mut terminal: Terminal) -> String {
+    terminal.wait_for("What you know now");
+    assert!(terminal.end().success());
+    terminal.said.clone()
+}
+
+fn is_kept(lab: &Lab, state: &Path) -> bool {
+    with_state(lab, state, &["list"]).end().must_be(0).stdout.contains('✔')
+}
+
+#[test]
+fn a_walk_is_kept_where_the_file_system_knows_neither_fsync_nor_locks() {
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
+    for (fsync, flock) in
+        [(Errno::EINVAL, Errno::ENOLCK), (Errno::EOPNOTSUPP, Errno::EBADF), (Errno::ENOSYS, Errno::ENOSYS)]
+    {
+        let state = lab.directory(Who::Me);
+        let Some(run) = walk_of(&lab, &state) else { return };
+        let run = run.behind(Filter::allowing().refuse(&[Sysno::fsync], fsync).refuse(&[Sysno::flock], flock));
+        let said = walk_through(Terminal::start(&run, (80, 24)));
+        assert!(!said.contains("progress"), "{fsync}, {flock}: {said}");
+        assert!(is_kept(&lab, &state), "{fsync}, {flock}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_not_said_to_be_lost_where_the_disk_fails_only_then() {
+    let Some(lab) = stage().filter(|_| can_play()) else { return };
+    let state = lab.directory(Who::Me);
+    let Some(run) = walk_of(&lab, &state) else { return };
+    let directory = state.join("nslearn");
+    let judge = |call: &Call<'_>| match call.fd_target(call.args[0]) {
+        Some(place) if place == directory => Verdict::Refuse(Errno::EIO),
+        _ => Verdict::Continue,
+    };
+    let said = judged(&[Sysno::fsync], judge, |bench| {
+        let mut command = run.command();
+        bench.put_before(&mut command);
+        walk_through(Terminal::start_of(command, (200, 24)))
+    });
+    assert!(said.contains("progress is kept, but a power cut could still undo that: fsync("), "{said}");
+    assert!(said.contains("EIO") && !said.contains("not kept"), "{said}");
+    assert!(is_kept(&lab, &state));
+}
+
+#[test]
+fn a_disk_that_takes_nothing_more_is_told_and_nothing_is_left_on_it() {
+    let Some(lab) = stage().filter(|_| has_tool("unshare")) else { return };
+    let state = lab.directory(Who::PlainUser);
+    let full = "mount -t tmpfs -o size=4k x $1 && head -c 4096 /dev/zero > $1/full";
+    let read_only = "mount -t tmpfs -o ro x $1";
+    for (machine, word) in [(full, "ENOSPC"), (read_only, "EROFS")] {
+        let walk = "XDG_STATE_HOME=$1 \"$0\" lesson uts --no-questions --auto 1ms; echo \"status $?\"; find $1 -type f";
+        let run = lab.shell(&format!("set -- {}; {machine} && {walk}", state.display()));
+        let run =
+            run.by(Who::PlainUser).under(&["setsid", "--ctty", "--wait", "unshare", "--map-root-user", "--mount"]);
+        let mut terminal = Terminal::start(&run.env("TERM", "xterm"), (200, 24));
+        terminal.wait_for("progress is not kept: ");
+        terminal.wait_for(word);
+        terminal.wait_for("status 0\n");
+        assert!(terminal.end().success());
+        let left: Vec<&str> = terminal.said.lines().filter(|line| !line.ends_with("/full")).collect();
+        assert_eq!(left, [""; 0]);
+    }
 }

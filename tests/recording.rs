@@ -16,7 +16,7 @@ use crate::errors::{NO_UTS, as_root_of_nothing};
 use crate::inherited::with_own_mounts;
 use crate::moments::{Telling, wait_until_none_runs};
 use crate::supervisor::{Verdict, can_play};
-use crate::support::{Lab, Run, Who, everybody, has_tool, lab, stage};
+use crate::support::{Lab, Run, Who, everybody, has_tool, lab, read_text, stage};
 
 /// A film, read: its header, and what appears when (in seconds).
 struct Film {
@@ -120,7 +120,7 @@ pub fn is_the_same_recording_wherever_it_is_shown(id: &str) {
             // Neither the terminal's size nor the locale, nor what is said of colours, is the player's.
             let run = run.env("NO_COLOR", "1").env("COLUMNS", "60").env("LC_ALL", "C").env("SHELL", "/bin/fish");
             run.end().must_be(0);
-            assert!(fs::read_to_string(&file).unwrap() == film, "{id} as {format}, by {who:?}");
+            assert!(crate::support::read_text(&file).unwrap() == film, "{id} as {format}, by {who:?}");
         }
     }
 }
@@ -143,7 +143,7 @@ fn a_recording_has_colours_unless_they_are_refused() {
     for (color, expected) in [("auto", true), ("always", true), ("never", false)] {
         let args = ["uts", "--format", "asciicast", "--color", color];
         let end = recorded(&lab, &args, &file).env("NO_COLOR", "1").env("TERM", "dumb").end().must_be(0);
-        for film in [end.stdout, fs::read_to_string(&file).unwrap()] {
+        for film in [end.stdout, crate::support::read_text(&file).unwrap()] {
             assert_eq!(Film::read(&film).has_colour(), expected, "--color {color}");
         }
     }
@@ -154,7 +154,7 @@ fn several_lessons_are_one_recording() {
     let Some(lab) = stage() else { return };
     let file = lab.directory(Who::Me).join("all.cast");
     let plain = recorded(&lab, &["--all", "--format", "plain"], &file).end().must_be(0).stdout;
-    let film = Film::read(&fs::read_to_string(&file).unwrap());
+    let film = Film::read(&crate::support::read_text(&file).unwrap());
     assert_eq!(film.words(), plain);
     assert!(film.frames.is_sorted_by(|(one, _), (next, _)| one <= next));
 }
@@ -164,7 +164,7 @@ fn one_step_alone_can_be_recorded() {
     let Some(lab) = stage() else { return };
     let file = lab.directory(Who::Me).join("step.cast");
     let plain = recorded(&lab, &["uts", "--step", "3", "--format", "plain"], &file).end().must_be(0).stdout;
-    assert_eq!(Film::read(&fs::read_to_string(&file).unwrap()).words(), plain);
+    assert_eq!(Film::read(&crate::support::read_text(&file).unwrap()).words(), plain);
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_file_that_is_there_is_replaced_and_a_link_to_it_stays_one() {
     fs::write(&file, "an older one, and a much longer one: ".repeat(10_000)).unwrap();
     symlink("film.cast", &link).unwrap();
     recorded(&lab, &["uts"], &link).end().must_be(0);
-    Film::read(&fs::read_to_string(&file).unwrap());
+    Film::read(&crate::support::read_text(&file).unwrap());
     assert!(link.is_symlink());
     assert_eq!(names_in(&directory).len(), 2, "nothing else is there");
 }
@@ -260,7 +260,7 @@ fn nothing_is_left_where_the_lesson_is_not_shown_to_its_end() {
     telling.child.wait().unwrap();
     wait_until_none_runs(&lab.program());
     assert_eq!(names_in(&directory), std::slice::from_ref(&file));
-    assert_eq!(fs::read_to_string(file).unwrap(), "an older one");
+    assert_eq!(crate::support::read_text(file).unwrap(), "an older one");
 }
 
 /// Who is killed, by what, when a call is made that has to do with the recording's directory.
@@ -328,7 +328,7 @@ fn whenever_the_program_is_ended_there_is_a_whole_recording_or_none() {
                     fs::write(&file, older).unwrap();
                 }
                 let is_shot = is_shot_at(number, shot, has_nameless_files, &lab, &file);
-                let now = fs::read_to_string(&file).ok();
+                let now = read_text(&file).ok();
                 let what = format!("{shot:?} at call {number}, nameless files: {has_nameless_files}, {older:?}");
                 assert!(now.as_deref() == older || now.as_ref() == Some(&film), "{what}: {now:?}");
                 assert_eq!(
@@ -379,7 +379,7 @@ pub fn is_played_through_by_asciinema(id: &str) {
     let file = lab.directory(Who::Me).join("film.cast");
     recorded(&lab, &[id], &file).end().must_be(0);
     let path = file.to_str().unwrap();
-    let shown = Film::read(&fs::read_to_string(&file).unwrap()).shown();
+    let shown = Film::read(&crate::support::read_text(&file).unwrap()).shown();
     let played = player(&lab, "asciinema", &["play", "--speed", "1000000", path]).end().must_be(0);
     assert_eq!(played.stdout.replace("\r\n", "\n"), shown.replace("\r\n", "\n"), "{id}, played");
     // `cat` makes the terminal a raw one, and so needs one.

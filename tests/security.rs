@@ -18,9 +18,9 @@ struct Standing(Child);
 impl Standing {
     fn at(run: &Run) -> Standing {
         let mut child = run.command().stdin(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said, "here\n", "it stands nowhere");
+        let mut said = Vec::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_until(b'\n', &mut said).unwrap();
+        assert_eq!(said, b"here\n", "it stands nowhere");
         Standing(child)
     }
 }
@@ -75,7 +75,7 @@ pub fn has_nothing_on_its_stage_that_the_program_has_inherited(id: &str) {
 fn sockets_on_the_machine(pids: &[i32]) -> Vec<String> {
     let inode = |fd: PathBuf| Some(fd.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
     let inodes: BTreeSet<String> = pids.iter().flat_map(|pid| fds_of(*pid)).filter_map(inode).collect();
-    let table = |name: &str| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
+    let table = |name: &str| crate::support::read_text(format!("/proc/net/{name}")).unwrap_or_default();
     let mut found = Vec::new();
     for name in ["tcp", "tcp6", "udp", "udp6", "raw", "raw6"] {
         let of_ours = |line: &&str| line.split_whitespace().nth(9).is_some_and(|inode| inodes.contains(inode));
@@ -256,7 +256,7 @@ fn what_somebody_else_has_named_reaches_the_terminal_written_out() {
 
 /// A line of /proc/PID/status.
 fn status(pid: i32, field: &str) -> String {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let status = crate::support::read_text(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap().trim().to_owned()
 }

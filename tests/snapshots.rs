@@ -1,7 +1,5 @@
 //! What a lesson tells is in tests/snapshots, and is the same for everybody, everywhere, every time.
 
-use std::fs;
-
 use insta::{Settings, assert_snapshot};
 use serde_json::{Value, json};
 
@@ -75,7 +73,7 @@ pub fn tells_the_same_in_ten_runs_in_a_row(id: &str) {
     let film = lab.directory(Who::Me).join("film.cast");
     let tell = || {
         let json = told(&scrubbed(&lab, id, "json").with(&["--record", film.to_str().unwrap()]));
-        (json, fs::read_to_string(&film).unwrap())
+        (json, crate::support::read_text(&film).unwrap())
     };
     let first = tell();
     for run in 2..=RUNS {

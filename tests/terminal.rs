@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -34,7 +34,12 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts a program on a new terminal of so many columns and rows.
-    pub fn start(run: &Run, (columns, rows): (u16, u16)) -> Terminal {
+    pub fn start(run: &Run, size: (u16, u16)) -> Terminal {
+        Terminal::start_of(run.command(), size)
+    }
+
+    /// The same of a command that was made of one.
+    pub fn start_of(mut command: Command, (columns, rows): (u16, u16)) -> Terminal {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
@@ -42,7 +47,6 @@ impl Terminal {
         let line = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         tcsetwinsize(&line, size(columns, rows)).unwrap();
         let before = tcgetattr(&line).unwrap();
-        let mut command = run.command();
         let end = || Stdio::from(line.try_clone().unwrap());
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let screen = vt100::Parser::new(above_zero(rows), above_zero(columns), 10_000);

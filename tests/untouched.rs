@@ -51,14 +51,15 @@ pub fn fingerprint(program: &Path) -> Fingerprint {
 }
 
 fn sorted_lines(file: &str) -> Vec<String> {
-    let mut lines: Vec<String> = fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> = crate::support::read_text(file).unwrap().lines().map(str::to_owned).collect();
     lines.sort();
     lines
 }
 
 /// Name, flags and index of each interface.
 fn interfaces() -> Vec<String> {
-    let read = |name: &str, file: &str| fs::read_to_string(format!("/sys/class/net/{name}/{file}")).unwrap_or_default();
+    let read =
+        |name: &str, file: &str| crate::support::read_text(format!("/sys/class/net/{name}/{file}")).unwrap_or_default();
     let told = |name: String| format!("{name} {} {}", read(&name, "ifindex").trim(), read(&name, "flags").trim());
     names_in(Path::new("/sys/class/net")).into_iter().map(told).collect()
 }
@@ -85,7 +86,7 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 /// Key and id of each object; the rest changes with its use.
 fn system_v(kind: &str) -> Vec<String> {
-    let table = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+    let table = crate::support::read_text(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
     table.lines().map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
 }
 

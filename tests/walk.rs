@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::moments::{processes_of, sleepers, wait_until_none_runs};
-use crate::support::{Lab, everybody, lab, stage, stage_alone};
+use crate::support::{Lab, everybody, lab, read_text, stage, stage_alone};
 use crate::terminal::{Terminal, on_a_terminal};
 
 /// As large as a terminal is, and as a large one.
@@ -57,7 +57,7 @@ pub fn is_the_same_story_on_a_walk(id: &str) {
             terminal.wait_for("nothing left behind");
             assert!(terminal.end().success());
             // The first line tells when it was made.
-            fs::read_to_string(file).unwrap().split_once('\n').map(|(_, story)| story.to_owned())
+            read_text(file).unwrap().split_once('\n').map(|(_, story)| story.to_owned())
         };
         let Some(straight) = story("straight.cast", &["--no-pause"]) else { return };
         assert_eq!(story("walked.cast", &["--auto", "1ms"]), Some(straight), "as {who:?}");
@@ -287,9 +287,9 @@ fn to_wait_for_a_key_costs_no_time_of_a_processor() {
     terminal.wait_for_step(1, 8);
     let spent = |lab: &Lab| -> Vec<(i32, String)> {
         let spent = |pid: &i32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+            let stat = crate::support::read_text(format!("/proc/{pid}/stat")).unwrap();
             // Times switched by will and against it tell more than ticks of a hundredth of a second.
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let status = crate::support::read_text(format!("/proc/{pid}/status")).unwrap();
             let switches = status.lines().filter(|line| line.contains("ctxt_switches")).collect::<String>();
             (
                 *pid,

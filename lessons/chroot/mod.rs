@@ -105,7 +105,7 @@ fn somebody_elses_process(stage: &Stage, prisoner: &Actor) -> Result<()> {
     let end = host.waitpid(tail.pid())?;
     stage.verify(
         &steps::KILLS_HOST,
-        end.pid == tail.pid() && end.killed_by.as_deref() == Some("SIGTERM"),
+        end.pid == tail.pid() && end.killed_by() == Some(Signal::SIGTERM),
         evidence!["the host, its parent, learns of tail:", end.how()],
     )
 }

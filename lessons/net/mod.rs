@@ -212,8 +212,8 @@ fn a_packet_crosses(stage: &Stage, left: &Actor, right: &Actor) -> Result<[Vec<I
     let reply = stage.ping(left, RIGHT)?;
     stage.verify(
         &steps::VETH,
-        reply.starts_with("64 bytes from 10.1.1.2") && left_routes.iter().any(|route| route.interface == "v1"),
-        evidence![reply],
+        reply.bytes == 64 && reply.from == RIGHT && left_routes.iter().any(|route| route.interface == "v1"),
+        evidence![reply.to_string()],
     )?;
     Ok([here, gone, there])
 }
@@ -336,5 +336,5 @@ fn yes_or_no(interfaces: &[Interface]) -> &'static str {
 
 /// Nothing that could lead to another machine.
 fn no_ethernet(interfaces: &[Interface]) -> bool {
-    !interfaces.iter().any(|row| row.flags.iter().any(|flag| flag == "BROADCAST"))
+    !interfaces.iter().any(Interface::broadcasts)
 }

@@ -250,7 +250,7 @@ fn signals(stage: &Stage, container: &Container, unreachable: Option<Errno>) -> 
     let end = first.waitpid(worker.pid_for_parent())?;
     stage.verify(
         &steps::SIGNAL_DOWN_ONLY,
-        unreachable == Some(Errno::ESRCH) && end.killed_by.as_deref() == Some("SIGTERM"),
+        unreachable == Some(Errno::ESRCH) && end.killed_by() == Some(Signal::SIGTERM),
         evidence!["down: the worker was", end.how(), "· up:", unreachable],
     )?;
     stage.say(
@@ -345,7 +345,7 @@ fn the_end(stage: &Stage, container: &Container) -> Result<()> {
     let end = launcher.waitpid(first.pid_for_parent())?;
     stage.verify(
         &steps::INIT_SHIELD,
-        alive == 1 && end.killed_by.as_deref() == Some("SIGKILL"),
+        alive == 1 && end.killed_by() == Some(Signal::SIGKILL),
         evidence!["after SIGKILL from inside it answers as", Value::Pid(alive), "· from outside:", end.how()],
     )?;
     let lives = if alive == 1 { "it lives" } else { "it is dead" };

@@ -2,21 +2,22 @@
 //! however long it is, with the sender's process id as the receiver's PID namespace knows it, and may carry one file
 //! descriptor.
 
-use std::fs::File;
-use std::io::{IoSlice, IoSliceMut, Read, Seek, Write};
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::uio::pread;
+use nix::unistd;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
     sockopt::{Timeout, set_socket_passcred, set_socket_timeout},
 };
 
-use crate::error::{CallResult, retried};
+use crate::error::{errno_of, retried};
 
 /// What a packet holds at most. The kernel takes no packet that is longer than its buffer, which a system can make small;
 /// so what is longer comes in a file in memory, whose descriptor the packet carries.
@@ -46,9 +47,9 @@ impl Channel {
     /// A pair of which the first end learns who sends.
     pub(crate) fn pair() -> nix::Result<(Channel, Channel)> {
         let (mine, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).or_errno()?;
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).map_err(errno_of)?;
         // Before anything is sent: the kernel notes the sender's id only where the receiver has asked for it already.
-        set_socket_passcred(&mine, true).or_errno()?;
+        set_socket_passcred(&mine, true).map_err(errno_of)?;
         Ok((Channel(mine), Channel(theirs)))
     }
 
@@ -57,8 +58,12 @@ impl Channel {
         if bytes.len() < LONGEST {
             return self.send_packet(INSIDE, bytes, fd.as_slice());
         }
-        let mut file = File::from(memfd_create("nslearn-message", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(bytes).or_errno()?;
+        let file = memfd_create("nslearn-message", MFdFlags::MFD_CLOEXEC)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let length = retried(|| unistd::write(&file, rest))?;
+            rest = rest.get(length..).unwrap_or_default();
+        }
         let fds: Vec<BorrowedFd<'_>> = fd.into_iter().chain([file.as_fd()]).collect();
         self.send_packet(IN_A_FILE, &[], &fds)
     }
@@ -71,7 +76,8 @@ impl Channel {
         }
         let kind = [kind];
         let parts = [IoSlice::new(&kind), IoSlice::new(bytes)];
-        retried(|| sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL).or_errno()).map(drop)
+        let sent = retried(|| sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL));
+        sent.map(drop).map_err(errno_of)
     }
 
     /// Waits for a message; `None` once every holder of the other end is gone.
@@ -80,8 +86,8 @@ impl Channel {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut kind), IoSliceMut::new(&mut bytes)];
-        let received = retried(|| recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC).or_errno());
-        let length = match received {
+        let received = retried(|| recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC));
+        let length = match received.map_err(errno_of) {
             Err(Errno::ECONNRESET) => return Ok(None),
             Ok(packet) if packet.flags.contains(ReturnFlags::TRUNC) => return Err(Errno::EMSGSIZE),
             result => result?.bytes,
@@ -100,15 +106,27 @@ impl Channel {
         let mut bytes = bytes[..length].to_vec();
         if kind == [IN_A_FILE] {
             // Where this process has as many files open as it may, a packet comes without: unix(7).
-            let mut file = File::from(fds.pop().ok_or(Errno::EMFILE)?);
-            file.rewind().and_then(|()| file.read_to_end(&mut bytes)).or_errno()?;
+            let file = fds.pop().ok_or(Errno::EMFILE)?;
+            bytes = read_from_start(&file)?;
         }
         Ok(Some(Packet { bytes, sender, fd: fds.pop() }))
     }
 
     /// From now on [`Channel::receive`] waits for so long at most, and is `EAGAIN` then.
     pub(crate) fn wait_at_most(&self, time: Option<Duration>) -> nix::Result<()> {
-        set_socket_timeout(&self.0, Timeout::Recv, time).or_errno()
+        set_socket_timeout(&self.0, Timeout::Recv, time).map_err(errno_of)
+    }
+}
+
+/// All that is in a file, wherever whoever wrote it has left off.
+fn read_from_start(file: &OwnedFd) -> nix::Result<Vec<u8>> {
+    let (mut bytes, mut part) = (Vec::new(), [0; LONGEST]);
+    loop {
+        let at = i64::try_from(bytes.len()).map_err(|_| Errno::EFBIG)?;
+        match retried(|| pread(file, &mut part, at))? {
+            0 => return Ok(bytes),
+            length => bytes.extend_from_slice(&part[..length]),
+        }
     }
 }
 
@@ -132,6 +150,9 @@ impl From<Channel> for OwnedFd {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
     use super::*;
 
     #[test]
@@ -145,11 +166,8 @@ mod tests {
             there.send(&sent, None).unwrap();
             let with = here.receive().unwrap().unwrap();
             assert!(with.bytes == sent, "{length} bytes");
-            let mut carried = File::from(with.fd.unwrap());
-            let mut text = String::new();
-            carried.rewind().unwrap();
-            carried.read_to_string(&mut text).unwrap();
-            assert_eq!(text, length.to_string());
+            let carried = read_from_start(&with.fd.unwrap()).unwrap();
+            assert_eq!(carried, length.to_string().as_bytes());
             let without = here.receive().unwrap().unwrap();
             assert!(without.bytes == sent && without.fd.is_none(), "{length} bytes");
         }

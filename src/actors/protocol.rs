@@ -7,6 +7,7 @@
 //! [`StoryMessage`]s, to which the program answers with [`Order`]s; if features are tried, [`Tried`]; if a program runs on
 //! the stage, its exit status.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,10 +71,10 @@ pub(crate) enum Order {
 pub(crate) struct Visit {
     /// The actor.
     pub(crate) actor: String,
-    /// The program's path, on the machine.
-    pub(crate) program: PathBuf,
+    /// The program's path, on the machine. A path travels as bytes, for serde takes a `PathBuf` only where it is text.
+    pub(crate) program: OsString,
     /// Its arguments.
-    pub(crate) args: Vec<String>,
+    pub(crate) args: Vec<OsString>,
     /// What is in its environment besides what the program has.
     pub(crate) env: Vec<(String, String)>,
     /// Files that it wants to find on the stage, below /tmp: their paths and what is in them.

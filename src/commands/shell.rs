@@ -1,5 +1,6 @@
 //! `nslearn shell`: a shell on a stage, of a lesson or an empty one.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -50,9 +51,9 @@ pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
     }
 }
 
-fn on_an_empty_stage(command: Option<&str>) -> Result<i32, Refused> {
+fn on_an_empty_stage(command: Option<&OsStr>) -> Result<i32, Refused> {
     let status = match command {
-        Some(command) => run_in_a_sandbox("/bin/sh".as_ref(), &["-c", command]),
+        Some(command) => run_in_a_sandbox("/bin/sh".as_ref(), &["-c".as_ref(), command]),
         None => run_in_a_sandbox(&own_shell(), &[]),
     };
     status.map_err(|error| Refused::Stage(probe::in_the_way_of_a_stage(error)))

@@ -20,8 +20,8 @@ pub(crate) struct Interface {
     pub name: String,
     /// The index of the interface that it is linked to: for a veth, the other end of the cable.
     pub link: Option<u32>,
-    /// Its flags, as ip(8) spells them.
-    pub flags: Vec<String>,
+    /// Its flags, as the kernel numbers them (`IFF_UP`, …): netdevice(7).
+    flags: u32,
     /// Its operational state: `UP`, `DOWN`, `UNKNOWN`, …
     pub state: String,
     /// Its hardware address.
@@ -33,7 +33,30 @@ pub(crate) struct Interface {
 impl Interface {
     /// Whether it has been set up (`IFF_UP`).
     pub(crate) fn is_up(&self) -> bool {
-        self.flags.iter().any(|flag| flag == "UP")
+        self.has(LinkFlags::Up)
+    }
+
+    /// Whether it is a network on which one can speak to all at once (`IFF_BROADCAST`), as Ethernet is.
+    pub(crate) fn broadcasts(&self) -> bool {
+        self.has(LinkFlags::Broadcast)
+    }
+
+    fn has(&self, flag: LinkFlags) -> bool {
+        LinkFlags::from_bits_retain(self.flags).contains(flag)
+    }
+
+    /// Its flags as ip(8) spells them, in its order. `RUNNING` it leaves out.
+    pub(crate) fn flag_names(&self) -> Vec<&'static str> {
+        let names = [
+            (LinkFlags::Loopback, "LOOPBACK"),
+            (LinkFlags::Broadcast, "BROADCAST"),
+            (LinkFlags::Pointopoint, "POINTOPOINT"),
+            (LinkFlags::Multicast, "MULTICAST"),
+            (LinkFlags::Noarp, "NOARP"),
+            (LinkFlags::Up, "UP"),
+            (LinkFlags::LowerUp, "LOWER_UP"),
+        ];
+        names.into_iter().filter(|(flag, _)| self.has(*flag)).map(|(_, name)| name).collect()
     }
 }
 
@@ -83,7 +106,7 @@ pub(crate) fn interface(message: RouteNetlinkMessage) -> Option<Interface> {
         index: link.header.index,
         name: String::new(),
         link: None,
-        flags: flags(link.header.flags),
+        flags: link.header.flags.bits(),
         state: String::new(),
         mac: MacAddress::default(),
         addresses: Vec::new(),
@@ -100,20 +123,6 @@ pub(crate) fn interface(message: RouteNetlinkMessage) -> Option<Interface> {
         }
     }
     Some(row)
-}
-
-/// The flags as ip(8) spells them, in its order. `RUNNING` it leaves out.
-fn flags(flags: LinkFlags) -> Vec<String> {
-    let names = [
-        (LinkFlags::Loopback, "LOOPBACK"),
-        (LinkFlags::Broadcast, "BROADCAST"),
-        (LinkFlags::Pointopoint, "POINTOPOINT"),
-        (LinkFlags::Multicast, "MULTICAST"),
-        (LinkFlags::Noarp, "NOARP"),
-        (LinkFlags::Up, "UP"),
-        (LinkFlags::LowerUp, "LOWER_UP"),
-    ];
-    names.into_iter().filter(|(flag, _)| flags.contains(*flag)).map(|(_, name)| name.to_owned()).collect()
 }
 
 /// The IPv4 routes of the main table, as `ip route` lists them.

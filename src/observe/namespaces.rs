@@ -1,12 +1,13 @@
 //! Which namespaces a process is in: `/proc/PID/ns` in namespaces(7).
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
 
+use super::kernel_file::{not_understood, number};
 use crate::transcript::{NamespaceId, NamespaceType};
 
 /// The namespace of one type that a process is in. `link` is a file of `/proc/PID/ns`, such as `self/ns/uts` or
@@ -15,7 +16,8 @@ use crate::transcript::{NamespaceId, NamespaceType};
 /// # Errors
 /// `ENOENT` where there is no such process or no such link; `EACCES` where the process is not the reader's to look at.
 pub(crate) fn read(link: &str, kind: NamespaceType) -> io::Result<NamespaceId> {
-    parse(kind, fs::read_link(format!("/proc/{link}"))?.as_os_str())
+    let path = format!("/proc/{link}");
+    parse(kind, fs::read_link(&path)?.as_os_str().as_bytes()).ok_or_else(|| not_understood(&path))
 }
 
 /// All namespaces of a process (`self` or a number), one for each type that this kernel has.
@@ -28,7 +30,10 @@ pub(crate) fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
     let mut found = Vec::with_capacity(NamespaceType::ALL.len());
     for kind in NamespaceType::ALL {
         match readlinkat(&directory, kind.name()) {
-            Ok(target) => found.push(parse(kind, &target)?),
+            Ok(target) => {
+                let id = parse(kind, target.as_bytes());
+                found.push(id.ok_or_else(|| not_understood(&format!("/proc/{process}/ns/{kind}")))?);
+            }
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno.into()),
         }
@@ -37,17 +42,13 @@ pub(crate) fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
 }
 
 /// What such a link says: `uts:[4026531838]`.
-fn parse(kind: NamespaceType, target: &OsStr) -> io::Result<NamespaceId> {
-    let inode = target.to_str().and_then(|text| text.split_once(":[")?.1.strip_suffix(']')?.parse().ok());
-    let inode = inode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a namespace link"))?;
-    Ok(NamespaceId { kind, inode, letter: None })
+fn parse(kind: NamespaceType, target: &[u8]) -> Option<NamespaceId> {
+    let inode = target.strip_prefix(kind.name().as_bytes())?.strip_prefix(b":[")?.strip_suffix(b"]")?;
+    Some(NamespaceId { kind, inode: number(inode)?, letter: None })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-    use std::os::unix::ffi::OsStringExt;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -58,14 +59,14 @@ mod tests {
         #[test]
         fn a_link_is_read_as_it_is_shown(inode in any::<u64>(), kind in prop::sample::select(&NamespaceType::ALL[..])) {
             let id = NamespaceId { kind, inode, letter: None };
-            prop_assert_eq!(parse(kind, id.to_string().as_ref()).unwrap(), id);
+            prop_assert_eq!(parse(kind, id.to_string().as_bytes()), Some(id));
         }
 
         #[test]
         fn what_is_no_link_is_an_error(target in prop::collection::vec(any::<u8>(), 0..40), cut in 0_usize..6) {
-            let _ = parse(NamespaceType::Uts, &OsString::from_vec(target));
+            let _ = parse(NamespaceType::Uts, &target);
             let short = "uts:[1]".get(..cut).unwrap_or_default();
-            prop_assert!(parse(NamespaceType::Uts, short.as_ref()).is_err());
+            prop_assert!(parse(NamespaceType::Uts, short.as_bytes()).is_none());
         }
     }
 }

@@ -11,35 +11,48 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
 
-use crate::error::{CallResult, Error};
+use crate::error::{CallResult, Error, retried};
 use crate::transcript::{Call, Value};
 
-/// Why the kernel said no: the errno, and its own sentence, where it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refused {
-    /// The errno.
-    pub errno: Errno,
-    /// The kernel's own words (the extended acknowledgement).
-    pub said: Option<String>,
+/// Why nothing came of it.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// The kernel said no.
+    ByKernel {
+        /// The errno.
+        errno: Errno,
+        /// The kernel's own words, where it has some (the extended acknowledgement).
+        said: Option<String>,
+    },
+    /// What came could not be read: no answer of the kernel's.
+    NotUnderstood(io::Error),
 }
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        Refused { errno: Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)), said: None }
+        match error.raw_os_error() {
+            Some(errno) => Refused::ByKernel { errno: Errno::from_raw(errno), said: None },
+            None => Refused::NotUnderstood(error),
+        }
     }
 }
 
 impl<T> CallResult<T> for Result<T, Refused> {
-    fn or_errno(self) -> nix::Result<T> {
-        self.map_err(|why| why.errno)
+    fn kernels_answer(self) -> Result<nix::Result<T>, io::Error> {
+        match self {
+            Ok(result) => Ok(Ok(result)),
+            Err(Refused::ByKernel { errno, .. }) => Ok(Err(errno)),
+            Err(Refused::NotUnderstood(why)) => Err(why),
+        }
     }
 
     fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T, Error> {
-        self.map_err(|Refused { errno, said }| Error::Refused {
-            call: Call::new(syscall, args),
-            errno,
-            kernel_said: said,
-            recorded: false,
+        let call = Call::new(syscall, args);
+        self.map_err(|why| match why {
+            Refused::ByKernel { errno, said: kernel_said } => {
+                Error::Refused { call, errno, kernel_said, recorded: false }
+            }
+            Refused::NotUnderstood(why) => Error::unexpected(call.to_string(), why),
         })
     }
 }
@@ -144,23 +157,13 @@ impl Netlink {
     }
 }
 
-/// Makes a call once more for as long as a signal came in between.
-fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-}
-
 /// The messages of a packet.
 fn messages<M: NetlinkDeserializable>(packet: &[u8]) -> Result<Vec<NetlinkMessage<M>>, Refused> {
     let mut messages = Vec::new();
     let mut rest = packet;
     while !rest.is_empty() {
         let message = NetlinkMessage::<M>::deserialize(rest)
-            .map_err(|why| Refused { errno: Errno::EBADMSG, said: Some(why.to_string()) })?;
+            .map_err(|why| Refused::NotUnderstood(io::Error::other(why.to_string())))?;
         let length = usize::try_from(message.header.length).unwrap_or(rest.len()).next_multiple_of(4);
         rest = rest.get(length.max(4)..).unwrap_or_default();
         messages.push(message);
@@ -182,7 +185,7 @@ pub(crate) fn refused(error: &ErrorMessage) -> Refused {
         }
         rest = rest.get(length.next_multiple_of(4).max(4)..).unwrap_or_default();
     }
-    Refused { errno: Errno::from_raw(error.raw_code().saturating_abs()), said }
+    Refused::ByKernel { errno: Errno::from_raw(error.raw_code().saturating_abs()), said }
 }
 
 #[cfg(test)]
@@ -249,6 +252,7 @@ mod tests {
         error.code = NonZeroI32::new(-libc::EINVAL);
         error.header = [&[0; 16][..], &[10, 0, 1, 0], b"hello\0", &[0, 0]].concat();
         let why = refused(&error);
-        assert_eq!((why.errno, why.said.as_deref()), (Errno::EINVAL, Some("hello")));
+        let Refused::ByKernel { errno, said } = why else { panic!("{why:?}") };
+        assert_eq!((errno, said.as_deref()), (Errno::EINVAL, Some("hello")));
     }
 }

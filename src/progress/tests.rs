@@ -73,10 +73,12 @@ fn the_file_is_the_users_alone_and_nothing_else_is_left_beside_it() {
 fn whoever_reads_the_file_while_it_is_replaced_has_the_old_one() {
     let (_state, file) = state();
     walk(&file, "pid", 1, 3).unwrap();
-    let before = fs::read_to_string(&file).unwrap();
-    let mut reader = File::open(&file).unwrap();
+    let before = fs::read(&file).unwrap();
+    let mut reader = fs::File::open(&file).unwrap();
     walk(&file, "pid", 3, 3).unwrap();
-    assert_eq!(io::read_to_string(&mut reader).unwrap(), before);
+    let mut read = Vec::new();
+    reader.read_to_end(&mut read).unwrap();
+    assert_eq!(read, before);
 }
 
 #[test]
@@ -111,6 +113,56 @@ fn two_walks_at_the_same_time_keep_what_both_finished() {
 }
 
 #[test]
+fn of_many_walks_that_end_at_once_all_are_kept() {
+    const WALKS: usize = 16;
+    for _ in 0..8 {
+        let (state, file) = state();
+        let begin = std::sync::Barrier::new(WALKS);
+        std::thread::scope(|scope| {
+            for number in 0..WALKS {
+                let (begin, file) = (&begin, &file);
+                scope.spawn(move || {
+                    begin.wait();
+                    walk(file, &format!("lesson{number}"), 3, 3).unwrap();
+                });
+            }
+        });
+        let (progress, complaint) = Progress::load_from(Some(file));
+        assert_eq!(complaint, None);
+        let lost: Vec<usize> = (0..WALKS).filter(|number| progress.of(&format!("lesson{number}")).is_none()).collect();
+        assert_eq!(lost, [0; 0]);
+        assert_eq!(fs::read_dir(state.path().join("nslearn")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_a_writer_has_left_that_was_killed_goes_with_the_next_walk_and_with_the_file() {
+    let (state, file) = state();
+    let directory = state.path().join("nslearn");
+    let leave = || fs::write(directory.join(".progress.aB3xyz"), "{\"version\"").unwrap();
+    walk(&file, "pid", 1, 3).unwrap();
+    fs::write(directory.join("something else"), "").unwrap();
+    leave();
+    walk(&file, "pid", 2, 3).unwrap();
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+    leave();
+    assert!(forget(&file).unwrap());
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+}
+
+#[test]
+fn nobody_who_can_only_look_into_the_directory_holds_a_walk_up() {
+    let (_state, file) = state_with(json!({"version": 1}).to_string());
+    let directory = file.parent().unwrap();
+    fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
+    let held = nix::fcntl::Flock::lock(fs::File::open(directory).unwrap(), nix::fcntl::FlockArg::LockExclusive);
+    let held = held.map_err(|(_, errno)| errno).unwrap();
+    walk(&file, "pid", 1, 3).unwrap();
+    assert_eq!(kept(&file, "pid"), Some((1, 3)));
+    drop(held);
+}
+
+#[test]
 fn nothing_is_written_where_nothing_was_finished_and_nothing_kept_where_there_is_no_place() {
     let (state, file) = state();
     Progress::load_from(Some(file)).0.save().unwrap();
@@ -141,7 +193,7 @@ fn a_file_that_is_not_understood_is_left_as_it_is_until_it_is_forgotten() {
         assert!(progress.of("pid").is_none());
         is_one_line(&complaint.unwrap(), word);
         is_one_line(&walk(&file, "pid", 3, 3).unwrap_err(), word);
-        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(fs::read(&file).unwrap(), text.as_bytes());
         assert!(forget(&file).unwrap());
         walk(&file, "pid", 3, 3).unwrap();
     }

@@ -7,6 +7,7 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::args;
 use crate::error::{CallResult, Error, Result};
+use crate::observe::kernel_file;
 use crate::transcript::Value;
 
 /// The ids that a stage opened by root is made of, or the first behind them that the machine has given to nobody.
@@ -44,9 +45,10 @@ impl Maps {
         if !uid.is_root() {
             return Ok(Maps::Own { uid: uid.as_raw(), gid: gid.as_raw() });
         }
-        let known = fs::read_to_string("/proc/self/uid_map").or_refused("read", args!["/proc/self/uid_map"])?;
-        let given: Vec<String> = GIVEN_AWAY.iter().filter_map(|file| fs::read_to_string(file).ok()).collect();
-        choose_for_root(&known, &given.concat(), machines_root()).ok_or(Error::NoIdsForRoot)
+        let known = kernel_file::read("/proc/self/uid_map").or_refused("read", args!["/proc/self/uid_map"])?;
+        let given: Vec<Vec<u8>> = GIVEN_AWAY.iter().filter_map(|file| fs::read(file).ok()).collect();
+        let (known, given) = (kernel_file::shown(&known), given.concat());
+        choose_for_root(&known, &kernel_file::shown(&given), machines_root()).ok_or(Error::NoIdsForRoot)
     }
 
     /// Writes the maps from inside, where that is the stage's own affair.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -10,7 +9,7 @@ use nix::sys::utsname::uname;
 use nix::unistd::getpid;
 
 use super::rootfs;
-use crate::error::CallResult;
+use crate::observe::kernel_file;
 use crate::transcript::errno_name;
 
 /// What is mounted here, with the name that a stage gives to its own: proc(5).
@@ -38,7 +37,7 @@ impl Machine {
     pub(super) fn look() -> Self {
         Machine {
             names: uname().map(|names| [names.nodename().to_owned(), names.domainname().to_owned()]),
-            mounts: fs::read(MOUNTS).or_errno().map(|mounts| ids_of_stage_mounts(&mounts)),
+            mounts: kernel_file::read(MOUNTS).map(|mounts| ids_of_stage_mounts(&mounts)),
             children: children(),
         }
     }
@@ -108,7 +107,7 @@ fn children() -> nix::Result<Option<BTreeSet<Vec<u8>>>> {
     if getpid().as_raw() == 1 || prctl::get_child_subreaper().unwrap_or_default() {
         return Ok(None);
     }
-    match fs::read(CHILDREN).or_errno() {
+    match kernel_file::read(CHILDREN) {
         Ok(numbers) => {
             let numbers = numbers.split(|byte| *byte == b' ').filter(|number| !number.is_empty());
             Ok(Some(numbers.map(<[u8]>::to_owned).collect()))

@@ -1,5 +1,6 @@
 //! A shell on an empty stage: a machine to try things on, that is gone when the shell ends.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,7 +19,7 @@ use crate::sys;
 ///
 /// # Errors
 /// Where this machine allows no stage, or the program does not start.
-pub(crate) fn run_in_a_sandbox(program: &Path, args: &[&str]) -> Result<i32> {
+pub(crate) fn run_in_a_sandbox(program: &Path, args: &[&OsStr]) -> Result<i32> {
     let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut sandbox = Sandbox::open(SandboxKind::Program, |init| live(&init.log, program, args, &directory))?;
     let terminal = Foreground::lend();
@@ -29,7 +30,7 @@ pub(crate) fn run_in_a_sandbox(program: &Path, args: &[&str]) -> Result<i32> {
 }
 
 /// The life of the stage's first process, while the program runs on it.
-fn live(log: &Log, program: &Path, args: &[&str], directory: &Path) -> Result<()> {
+fn live(log: &Log, program: &Path, args: &[&OsStr], directory: &Path) -> Result<()> {
     let mut command = Command::new(program);
     command.args(args).current_dir(if directory.is_dir() { directory } else { Path::new("/") });
     let child = sys::with_signals_as_they_were(&mut command)

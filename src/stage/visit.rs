@@ -105,7 +105,7 @@ fn visitor(
         let _ = write(&tell, &(errno as i32).to_ne_bytes());
         return 1;
     }
-    if !visit.program.exists() {
+    if !Path::new(&visit.program).exists() {
         let _ = write(&tell, &NO_PROGRAM);
         return 1;
     }

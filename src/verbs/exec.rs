@@ -12,6 +12,7 @@ use nix::unistd::{dup2_stdin, dup2_stdout, execv};
 use crate::actors::{Actor, Fd, Process};
 use crate::args;
 use crate::error::{CallResult, Error, Result};
+use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::transcript::{Answer, Call, Called, Event, Value};
 
@@ -42,10 +43,10 @@ impl Stage {
             Err(Error::Gone(_)) => {}
             refused => refused.and(Err(Error::unexpected("execve", "it returned")))?,
         }
-        let mut line = String::new();
+        let mut line = Vec::new();
         // One that could not read what it was to print may be waiting for its standard input already.
         ours.set_read_timeout(Some(PATIENCE)).or_refused("setsockopt", args!["SO_RCVTIMEO"])?;
-        let read = BufReader::new(ours).read_line(&mut line).or_lost("read", args![program])?;
+        let read = BufReader::new(ours).read_until(b'\n', &mut line).or_lost("read", args![program])?;
         if read == 0 {
             return Err(Error::Gone(actor.name().to_owned()));
         }
@@ -57,7 +58,7 @@ impl Stage {
             me.log.event(event);
             Ok(())
         })?;
-        Ok(line.trim_end().to_owned())
+        Ok(kernel_file::shown(line.trim_ascii_end()).into_owned())
     }
 }
 

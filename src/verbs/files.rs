@@ -15,6 +15,7 @@ use nix::unistd;
 use crate::actors::{Actor, Process};
 use crate::args;
 use crate::error::{CallResult, Result, retried};
+use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::sys;
 use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, Event, Look, Value};
@@ -153,7 +154,7 @@ impl Actor {
                 device: (number(major(seen.dev())), number(minor(seen.dev()))),
                 inode: seen.ino(),
             });
-            me.called("stat", vec![Value::Name(path)], inode.or_errno())
+            me.called("stat", vec![Value::Name(path)], inode.answer_to("stat")?)
         })
     }
 
@@ -204,10 +205,10 @@ fn follow(me: &mut Process, path: &str) -> Result<()> {
     // Only now does a line that is added not go by unseen.
     me.report(&());
     loop {
-        let mut text = String::new();
-        file.read_to_string(&mut text).or_refused("read", args![path])?;
-        for line in text.lines() {
-            let look = Look::output(format!("tail -f {path}"), [line]);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).or_refused("read", args![path])?;
+        for line in kernel_file::lines(&bytes).map(kernel_file::shown) {
+            let look = Look::output(format!("tail -f {path}"), [line.as_ref()]);
             me.log.event(Event::Saw { actor: me.name.clone(), look });
             me.report(&line);
         }

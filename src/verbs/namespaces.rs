@@ -31,7 +31,7 @@ impl Actor {
     /// Those of open(2).
     pub(crate) fn open_namespace(&self, path: &str) -> Result<Fd> {
         self.run(path.to_owned(), |me, path| {
-            let file = File::open(&path).map(OwnedFd::from).or_errno();
+            let file = File::open(&path).map(OwnedFd::from).answer_to("open")?;
             let file = me.called("open", args![path], file)?;
             Ok(me.keep(file))
         })
@@ -75,7 +75,7 @@ impl Actor {
         self.run(file.to_owned(), |me, file| {
             let kind = NamespaceType::ALL.into_iter().find(|kind| file.starts_with(kind.name()));
             let kind = kind.ok_or_else(|| Error::unexpected(&file, "there is no such type of namespace"))?;
-            let link = namespaces::read(&format!("self/ns/{file}"), kind).or_errno();
+            let link = namespaces::read(&format!("self/ns/{file}"), kind).answer_to("readlink")?;
             me.called("readlink", vec![Value::Text(format!("/proc/self/ns/{file}"))], link)
         })
     }
@@ -86,7 +86,7 @@ impl Actor {
     /// Where that one is gone.
     pub(crate) fn readlink_ns_of(&self, other: &Actor, of: NamespaceType) -> Result<NamespaceId> {
         self.run((other.pid(), other.name().to_owned(), of), |me, (pid, name, of)| {
-            match namespaces::read(&format!("{pid}/ns/{of}"), of).or_errno() {
+            match namespaces::read(&format!("{pid}/ns/{of}"), of).answer_to("readlink")? {
                 Err(Errno::ENOENT | Errno::ESRCH) => Err(Error::Gone(name)),
                 link => me.called("readlink", args![format!("/proc/{pid}/ns/{of}")], link),
             }
@@ -103,7 +103,7 @@ impl Actor {
             let writes = [("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")];
             for (file, text) in writes {
                 let path = format!("/proc/self/{file}");
-                let written = std::fs::write(&path, text).or_errno();
+                let written = std::fs::write(&path, text).answer_to("write")?;
                 me.called("write", vec![Value::Text(path), Value::Name(text.to_owned())], written)?;
             }
             Ok(())

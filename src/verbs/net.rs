@@ -220,8 +220,11 @@ fn configure(
 }
 
 fn answered(me: &mut Process, call: &str, args: Vec<Value>, answer: std::result::Result<(), Refused>) -> Result<()> {
-    let said = answer.as_ref().err().and_then(|refused| refused.said.clone());
-    me.called_times(1, call, args, answer.map_err(|refused| refused.errno), said)
+    let said = match &answer {
+        Err(Refused::ByKernel { said, .. }) => said.clone(),
+        _ => None,
+    };
+    me.called_times(1, call, args, answer.answer_to(call)?, said)
 }
 
 impl Stage {
@@ -265,11 +268,11 @@ fn as_ip_addr(rows: &[Interface]) -> Look {
     let columns = ["index", "name", "link", "flags", "state", "mac", "addresses"];
     let row = |row: &Interface| {
         let link = row.link.map_or(Value::Nothing, Value::from);
-        args![row.index, &row.name, link, row.flags.clone(), &row.state, row.mac, row.addresses.clone()]
+        args![row.index, &row.name, link, row.flag_names(), &row.state, row.mac, row.addresses.clone()]
     };
     let lines = |row: &Interface| {
         let link = row.link.map(|link| format!("@if{link}")).unwrap_or_default();
-        let flags = row.flags.join(",");
+        let flags = row.flag_names().join(",");
         let mut lines = vec![args![format!("{}: {}{link}: <{flags}> state {}", row.index, row.name, row.state)]];
         if row.mac != MacAddress::default() {
             lines.push(args!["    link/ether ", row.mac]);

@@ -21,18 +21,19 @@ use crate::transcript::{CLONE_NEWPID, Event, Look, Value};
 pub(crate) struct End {
     /// The process id, as the parent knows it.
     pub pid: i32,
-    /// The signal that killed it, such as `SIGTERM`; else it exited by itself.
-    pub killed_by: Option<String>,
+    /// The number of the signal that killed it; else it exited by itself.
+    signal: Option<i32>,
 }
 
 impl End {
     /// How it ended: `killed by SIGTERM`, or `exited`.
     pub(crate) fn how(&self) -> String {
-        self.killed_by.as_ref().map_or_else(|| "exited".to_owned(), |signal| format!("killed by {signal}"))
+        self.killed_by().map_or_else(|| "exited".to_owned(), |signal| format!("killed by {signal}"))
     }
 
-    fn signal(&self) -> Option<Signal> {
-        self.killed_by.as_ref()?.parse().ok()
+    /// The signal that killed it.
+    pub(crate) fn killed_by(&self) -> Option<Signal> {
+        Signal::try_from(self.signal?).ok()
     }
 }
 
@@ -121,14 +122,12 @@ impl Actor {
         let whom = self.roster().known_as(self.pid(), pid);
         let end = self.run(pid, |me, pid| {
             let end = retried(|| waitpid(Pid::from_raw(pid), None)).map(|status| match status {
-                WaitStatus::Signaled(pid, signal, _) => {
-                    End { pid: pid.as_raw(), killed_by: Some(signal.as_str().to_owned()) }
-                }
-                status => End { pid: status.pid().map_or(pid, Pid::as_raw), killed_by: None },
+                WaitStatus::Signaled(pid, signal, _) => End { pid: pid.as_raw(), signal: Some(signal as i32) },
+                status => End { pid: status.pid().map_or(pid, Pid::as_raw), signal: None },
             });
             me.called("waitpid", vec![Value::Pid(pid)], end)
         })?;
-        if let (Some(whom), Some(signal)) = (whom, end.signal()) {
+        if let (Some(whom), Some(signal)) = (whom, end.killed_by()) {
             self.roster().was_killed(whom, signal)?;
         }
         Ok(end)

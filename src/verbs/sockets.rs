@@ -1,5 +1,6 @@
 //! Sockets: tcp(7), unix(7), icmp(7), and the little HTTP that a web server and its client speak.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
@@ -12,12 +13,13 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
-use rustix::io::retry_on_intr;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use serde::{Deserialize, Serialize};
 
 use crate::actors::{Actor, Fd, Process, Zero};
 use crate::args;
 use crate::error::{CallResult, Error, Result, retried};
+use crate::observe::kernel_file::{labelled, lines, number, shown};
 use crate::observe::{Listener, sockets};
 use crate::stage::Stage;
 use crate::transcript::{CLONE_NEWNET, CLONE_NEWNS, Look, Value};
@@ -33,7 +35,7 @@ impl Actor {
     pub(crate) fn listen(&self, port: u16) -> Result<Fd> {
         self.change(CLONE_NEWNET, "bind", port, |me, port| {
             let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from).map(Zero);
-            let listener = listener.or_errno();
+            let listener = listener.answer_to("bind")?;
             let Zero(listener) = me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], listener)?;
             Ok(me.keep(listener))
         })
@@ -45,7 +47,7 @@ impl Actor {
     /// `ENETUNREACH` without a route; `ECONNREFUSED` where nobody listens.
     pub(crate) fn connect(&self, address: Ipv4Addr, port: u16) -> Result<()> {
         self.run((address, port), |me, (address, port)| {
-            let connected = TcpStream::connect((address, port)).map(drop).or_errno();
+            let connected = TcpStream::connect((address, port)).map(drop).answer_to("connect")?;
             me.called("connect", vec![Value::Text(format!("{address}:{port}"))], connected)
         })
     }
@@ -65,7 +67,7 @@ impl Actor {
     /// As [`Actor::connect`].
     pub(crate) fn http_get(&self, address: Ipv4Addr) -> Result<Vec<String>> {
         self.run(address, |me, address| {
-            let stream = TcpStream::connect((address, 80)).map(Zero).or_errno();
+            let stream = TcpStream::connect((address, 80)).map(Zero).answer_to("connect")?;
             let Zero(stream) = me.called("connect", vec![Value::Text(format!("{address}:80"))], stream)?;
             get(stream, address).or_refused("recv", args![format!("the page of {address}")])
         })
@@ -78,7 +80,7 @@ impl Actor {
     pub(crate) fn listen_unix(&self, name: &str) -> Result<Fd> {
         self.change(CLONE_NEWNS | CLONE_NEWNET, "bind", name.to_owned(), |me, name| {
             let listener = unix_address(&name).and_then(|address| UnixListener::bind_addr(&address));
-            let listener = listener.map(OwnedFd::from).map(Zero).or_errno();
+            let listener = listener.map(OwnedFd::from).map(Zero).answer_to("bind")?;
             let Zero(listener) = me.called("bind", vec![Value::Text(name)], listener)?;
             Ok(me.keep(listener))
         })
@@ -102,7 +104,7 @@ impl Actor {
     pub(crate) fn connect_unix(&self, name: &str) -> Result<()> {
         self.run(name.to_owned(), |me, name| {
             let connect = || unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
-            let connected = retried(|| connect().or_errno());
+            let connected = retried(connect).answer_to("connect")?;
             me.called("connect", vec![Value::Text(name)], connected)
         })
     }
@@ -126,7 +128,7 @@ impl Actor {
     pub(crate) fn write_to_mailbox(&self, path: &str, text: &str) -> Result<()> {
         self.run((path.to_owned(), text.to_owned()), |me, (path, text)| {
             let send = || UnixDatagram::unbound().and_then(|letter| letter.send_to(text.as_bytes(), &path));
-            let sent = retried(|| send().map(Value::from).or_errno());
+            let sent = retried(send).map(Value::from).answer_to("sendto")?;
             me.called("sendto", vec![Value::Name(text), Value::Name(path)], sent).map(drop)
         })
     }
@@ -143,7 +145,7 @@ impl Actor {
             let mut text = [0; 64];
             let mut parts = [std::io::IoSliceMut::new(&mut text)];
             let fd = me.fd(mailbox)?;
-            let received = retry_on_intr(|| recvmsg(fd, &mut parts, &mut ancillary, RecvFlags::empty()));
+            let received = retried(|| recvmsg(fd, &mut parts, &mut ancillary, RecvFlags::empty()));
             let received = received.or_refused("recvmsg", args!["SCM_CREDENTIALS"])?;
             let sender = ancillary.drain().find_map(|message| match message {
                 RecvAncillaryMessage::ScmCredentials(who) => Some(who.pid.as_raw_nonzero().get()),
@@ -156,11 +158,11 @@ impl Actor {
         })
     }
 
-    /// Sends an ICMP echo request, and waits for the reply: what ping(8) prints of it. icmp(7).
+    /// Sends an ICMP echo request, and waits for the reply: icmp(7).
     ///
     /// # Errors
     /// `ENETUNREACH` without a route; `EAGAIN` where no reply comes within five seconds.
-    pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<String> {
+    pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<Reply> {
         self.run(address, |_, address| echo(address).or_refused("ping", args![address.to_string()]))
     }
 
@@ -188,9 +190,9 @@ impl Stage {
     ///
     /// # Errors
     /// As [`Actor::ping`].
-    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<String> {
+    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<Reply> {
         let reply = actor.ping(address)?;
-        self.show(actor, Look::output(format!("ping -c 1 {address}"), [&reply]));
+        self.show(actor, Look::output(format!("ping -c 1 {address}"), [reply.to_string()]));
         Ok(reply)
     }
 
@@ -238,12 +240,12 @@ fn serve(me: &mut Process, listener: Fd, page: &str) -> Result<()> {
 }
 
 fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let mut lines = BufReader::new(stream.try_clone()?).split(b'\n');
     let request = lines.next().transpose()?.unwrap_or_default();
     // The rest of the request must be read, or closing the connection would cut the answer off.
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+    while lines.next().transpose()?.is_some_and(|line| !line.trim_ascii().is_empty()) {}
     let (status, body) =
-        if request.starts_with("GET / ") { ("200 OK", page) } else { ("404 Not Found", "there is one page: /\n") };
+        if request.starts_with(b"GET / ") { ("200 OK", page) } else { ("404 Not Found", "there is one page: /\n") };
     write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
@@ -255,20 +257,37 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
     let patience = Some(Duration::from_secs(PATIENCE.unsigned_abs()));
     stream.set_read_timeout(patience)?;
     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
     // A server that met an error has closed the connection early, and cannot say so in any other way.
-    let whole = answer.split_once("\r\n\r\n").filter(|(head, body)| {
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")?.parse().ok());
-        length == Some(body.len())
-    });
+    let end_of_head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map(|at| at + 4);
+    let whole = end_of_head
+        .map(|at| answer.split_at(at))
+        .filter(|(head, body)| labelled(head, "Content-Length: ").and_then(number) == Some(body.len()));
     let (_, body) = whole.ok_or_else(|| io::Error::other("the server hung up before all of it had come"))?;
-    Ok(body.lines().map(str::to_owned).collect())
+    Ok(lines(body).map(|line| shown(line).into_owned()).collect())
+}
+
+/// The reply to an ICMP echo request; shown as ping(8) prints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// How long it is, in bytes, without the IP header.
+    pub(crate) bytes: usize,
+    /// Who sent it.
+    pub(crate) from: Ipv4Addr,
+    /// Through how many routers it could still have gone.
+    time_to_live: u8,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes from {}: icmp_seq=1 ttl={}", self.bytes, self.from, self.time_to_live)
+    }
 }
 
 /// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of
 /// the stage has.
-pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<String> {
+pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<Reply> {
     const REQUEST: u8 = 8;
     const REPLY: u8 = 0;
     let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;
@@ -283,10 +302,11 @@ pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<String> {
     let mut reply = [0_u8; 128];
     loop {
         let length = retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty()))?;
-        // The IP header comes along; its length is in its first byte, the time to live in its ninth.
+        // The IP header comes along (RFC 791): its length is in its first byte, in words of four bytes.
         let header = usize::from(reply[0] & 0x0f) * 4;
         if reply[header] == REPLY {
-            return Ok(format!("{} bytes from {address}: icmp_seq=1 ttl={}", length - header, reply[8]));
+            let from = Ipv4Addr::new(reply[12], reply[13], reply[14], reply[15]);
+            return Ok(Reply { bytes: length.saturating_sub(header), from, time_to_live: reply[8] });
         }
     }
 }

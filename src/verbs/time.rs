@@ -8,6 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use crate::actors::Actor;
 use crate::args;
 use crate::error::{CallResult, Error, Result};
+use crate::observe::kernel_file::{self, fields, labelled, number};
 use crate::stage::Stage;
 use crate::transcript::{CLONE_NEWTIME, Clock, Look, Reading, Value};
 
@@ -29,7 +30,7 @@ impl Actor {
     pub(crate) fn write_offset(&self, clock: &str, seconds: i64) -> Result<()> {
         const FILE: &str = "/proc/self/timens_offsets";
         self.change(CLONE_NEWTIME, "write", format!("{clock} {seconds} 0"), |me, line| {
-            let written = fs::write(FILE, &line).or_errno();
+            let written = fs::write(FILE, &line).answer_to("write")?;
             me.called("write", vec![Value::from(FILE), Value::Name(line)], written)
         })
     }
@@ -48,8 +49,8 @@ impl Actor {
     /// The first number in a file, behind a word that its line begins with.
     fn number(&self, path: &str, word: &str) -> Result<f64> {
         self.run((path.to_owned(), word.to_owned()), |_, (path, word)| {
-            let text = fs::read_to_string(&path).or_refused("read", args![&path])?;
-            let found = text.lines().find_map(|line| line.strip_prefix(&word)?.split_whitespace().next()?.parse().ok());
+            let text = kernel_file::read(path.as_str()).or_refused("read", args![&path])?;
+            let found = labelled(&text, &word).and_then(|behind| number(fields(behind).next()?));
             found.ok_or_else(|| Error::unexpected(path, format!("there is no number behind '{word}'")))
         })
     }

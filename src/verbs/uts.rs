@@ -1,13 +1,12 @@
 //! The names of a UTS namespace: uts_namespaces(7).
 
-use std::fs;
-
 use indexmap::IndexMap;
 use nix::sys::utsname::uname;
 use nix::unistd;
 
 use crate::actors::Actor;
-use crate::error::{CallResult, Result};
+use crate::error::Result;
+use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::sys;
 use crate::transcript::{CLONE_NEWUTS, Value};
@@ -72,8 +71,9 @@ impl Actor {
     /// Those of open(2).
     pub(crate) fn cat(&self, path: &str) -> Result<String> {
         self.run(path.to_owned(), |me, path| {
-            let text = fs::read_to_string(&path).map(|text| text.trim_end().to_owned());
-            me.called("read", vec![Value::Text(path)], text.or_errno())
+            let bytes = kernel_file::read(path.as_str());
+            let text = bytes.map(|bytes| kernel_file::shown(bytes.trim_ascii_end()).into_owned());
+            me.called("read", vec![Value::Text(path)], text)
         })
     }
 }

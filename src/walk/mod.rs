@@ -12,7 +12,8 @@ mod notes;
 mod summary;
 mod visitor;
 
-pub(crate) use notes::{Following, clock, note_on};
+pub(crate) use follower::Following;
+pub(crate) use notes::{clock, note_on};
 pub(crate) use visitor::{own_shell, visit};
 
 use std::collections::BTreeSet;

@@ -1,11 +1,6 @@
 //! The teacher's notes on a step, and the clock beside them.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Lines};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
-
-use super::follower::{Whereabouts, prefix_of_walks};
+use super::follower::Whereabouts;
 use crate::lesson::Lesson;
 use crate::render::{Line, Style, fold, rule};
 use crate::step::{Note, Step};
@@ -52,33 +47,4 @@ pub(crate) fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Li
 /// How many minutes are planned for all that comes before a step.
 fn planned_before(lesson: &Lesson, number: usize) -> u32 {
     lesson.steps.iter().take(number.saturating_sub(1)).map(|step| step.minutes).sum()
-}
-
-/// A walk of this user's that somebody follows: where it is, each time that it has gone on, until it is over.
-#[derive(Debug)]
-pub(crate) struct Following(Lines<BufReader<UnixStream>>);
-
-impl Following {
-    /// Finds a walk through a lesson that is under way; of several, the one that was begun last.
-    pub(crate) fn find(lesson: &str) -> Option<Following> {
-        let prefix = prefix_of_walks(lesson);
-        let sockets = fs::read_to_string("/proc/net/unix").ok()?;
-        // An abstract name is shown with `@` in the place of its first byte: unix(7).
-        let names = sockets.lines().filter_map(|line| line.rsplit(' ').next()?.strip_prefix('@'));
-        let mut walks: Vec<u32> = names.filter_map(|name| name.strip_prefix(&prefix)?.parse().ok()).collect();
-        walks.sort_unstable();
-        walks.dedup();
-        walks.into_iter().rev().find_map(|pid| {
-            let address = SocketAddr::from_abstract_name(format!("{prefix}{pid}")).ok()?;
-            Some(Following(BufReader::new(UnixStream::connect_addr(&address).ok()?).lines()))
-        })
-    }
-}
-
-impl Iterator for Following {
-    type Item = Whereabouts;
-
-    fn next(&mut self) -> Option<Whereabouts> {
-        Whereabouts::of(&self.0.next()?.ok()?)
-    }
 }

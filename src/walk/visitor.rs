@@ -1,5 +1,6 @@
 //! A shell in an actor's place: the learner's own, with a prompt that says where one is.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::actors::Visit;
@@ -15,24 +16,24 @@ pub(crate) fn own_shell() -> PathBuf {
 }
 
 /// A visit to an actor: a command, or a shell to type into. `place` is what its prompt says.
-pub(crate) fn visit(actor: &str, place: &str, command: Option<&str>) -> Visit {
+pub(crate) fn visit(actor: &str, place: &str, command: Option<&OsStr>) -> Visit {
     let place: String = place.chars().filter(|letter| letter.is_alphanumeric() || " -:".contains(*letter)).collect();
-    let visit = |program: PathBuf, args: &[&str]| Visit {
+    let visit = |program: PathBuf, args: &[&OsStr]| Visit {
         actor: actor.to_owned(),
-        program,
-        args: args.iter().map(ToString::to_string).collect(),
+        program: program.into(),
+        args: args.iter().map(OsString::from).collect(),
         env: vec![("NSLEARN_PLACE".to_owned(), place.clone())],
         files: Vec::new(),
     };
     let Some(command) = command else {
         let shell = own_shell();
         let settings = Settings::of(&shell, &place);
-        let mut visit = visit(shell, &settings.args.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut visit = visit(shell, &settings.args.iter().map(OsStr::new).collect::<Vec<_>>());
         visit.env.extend(settings.env);
         visit.files = settings.files;
         return visit;
     };
-    visit(PathBuf::from(SH), &["-c", command])
+    visit(PathBuf::from(SH), &["-c".as_ref(), command])
 }
 
 /// How a shell is told its prompt.

@@ -1,7 +1,6 @@
 //! The calls that a lesson makes, and where: by their kinds, and by what the verb that makes them asks of the kernel.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use syscalls::Sysno;
 
@@ -31,7 +30,7 @@ impl Census {
 }
 
 fn director_or_actor(pid: i32) -> &'static str {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let name = crate::support::read_text(format!("/proc/{pid}/comm")).unwrap_or_default();
     if name.trim_end() == "init" { "director" } else { "actor" }
 }
 

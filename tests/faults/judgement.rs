@@ -1,7 +1,6 @@
 //! What must be so of a lesson in which something has failed.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 
@@ -127,7 +126,7 @@ fn names_an_errno(text: &str) -> bool {
 
 /// What is mounted on the machine.
 pub(super) fn mounts() -> Vec<String> {
-    fs::read_to_string("/proc/self/mountinfo").unwrap().lines().map(str::to_owned).collect()
+    crate::support::read_text("/proc/self/mountinfo").unwrap().lines().map(str::to_owned).collect()
 }
 
 /// What is mounted there now that was not before, where a stage is put together.

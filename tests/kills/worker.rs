@@ -247,7 +247,7 @@ fn end_of(child: &mut Running, deadline: Instant, what: &str) -> ExitStatus {
 }
 
 fn name_of(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+    crate::support::read_text(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
 }
 
 /// The namespaces of a process, but for those of this one.
@@ -260,9 +260,9 @@ fn namespaces_of(pid: i32) -> BTreeSet<PathBuf> {
 }
 
 fn text(stream: Option<impl Read>) -> String {
-    let mut text = String::new();
-    stream.unwrap().read_to_string(&mut text).unwrap();
-    text
+    let mut bytes = Vec::new();
+    stream.unwrap().read_to_end(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
 }
 
 impl End {

@@ -38,7 +38,7 @@ impl Tree {
     /// # Errors
     /// Where there is none, or it is no text.
     pub(super) fn read(&self, path: &str) -> io::Result<String> {
-        fs::read_to_string(self.root.join(path))
+        text_of(&self.root.join(path))
     }
 
     /// Whether there is such a file or folder.
@@ -105,8 +105,14 @@ impl Tree {
     }
 }
 
+/// The text of a file of the source, which is UTF-8.
+#[allow(clippy::disallowed_methods, reason = "a file of the source is text, or it is an error")]
+fn text_of(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
 fn is_checkout(folder: &Path) -> bool {
-    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+    let manifest = text_of(&folder.join("Cargo.toml")).unwrap_or_default();
     manifest.lines().any(|line| line == r#"name = "nslearn""#) && folder.join("lessons/mod.rs").exists()
 }
 

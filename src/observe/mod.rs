@@ -2,6 +2,7 @@
 //! the process that takes it sees.
 
 pub(crate) mod firewall;
+pub(crate) mod known_as;
 pub(crate) mod links;
 pub(crate) mod namespaces;
 pub(crate) mod netlink;

@@ -8,6 +8,7 @@ mod privileges;
 mod program;
 pub(crate) mod rootfs;
 mod spawn;
+mod taken;
 
 pub(crate) use foreground::Foreground;
 pub(crate) use idmap::map_root;

@@ -7,6 +7,7 @@
 //! [`StoryMessage`]s, to which the program answers with [`Order`]s; if features are tried, [`Tried`]; if a program runs on
 //! the stage, its exit status.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,11 +71,18 @@ pub(crate) enum Order {
 pub(crate) struct Visit {
     /// The actor.
     pub(crate) actor: String,
-    /// The program's path, on the machine.
-    pub(crate) program: PathBuf,
+    /// The programs, of which the first is to run that can.
+    pub(crate) programs: Vec<Program>,
+}
+
+/// A program to be started on a stage.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Program {
+    /// Its path.
+    pub(crate) path: OsString,
     /// Its arguments.
     pub(crate) args: Vec<String>,
-    /// What is in its environment besides what the program has.
+    /// What is in its environment besides what nslearn has.
     pub(crate) env: Vec<(String, String)>,
     /// Files that it wants to find on the stage, below /tmp: their paths and what is in them.
     pub(crate) files: Vec<(PathBuf, String)>,

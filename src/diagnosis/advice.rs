@@ -86,11 +86,9 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
         Cause::Root if *error == Error::NoIdsForRoot => {
             Words::new("", "run nslearn as a plain user, or as root of the machine itself", NO_RISK)
         }
-        Cause::Root if *error == Error::ClosedRoot => Words::new(
-            "",
-            "chmod o+x /   (as root), or run nslearn as a plain user",
-            "other users can then reach what their own modes let them",
-        ),
+        Cause::Root if *error == Error::ClosedRoot => {
+            Words::new("", "chmod o+x /", "other users can then reach what their own modes let them")
+        }
         Cause::Root => Words::new(
             "This root lacks CAP_SETUID or CAP_SETGID, and without them it has no ids to give to a stage but its own",
             "setpriv --reuid 1000 --regid 1000 --clear-groups nslearn doctor   (or any other plain user)",
@@ -134,7 +132,7 @@ fn unknown(error: &Error) -> Words {
                 .to_owned()
         }
         Error::NoProgram(_) => {
-            "SHELL=/bin/bash nslearn shell   (or another shell that everybody may run, and that is not below /tmp)".to_owned()
+            "have a shell at /bin/sh; or set SHELL to one that everybody may run, and that is not below /tmp".to_owned()
         }
         _ => "this is not known to happen: please report it, with what `nslearn doctor` prints".to_owned(),
     };

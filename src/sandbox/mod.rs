@@ -3,6 +3,7 @@
 mod foreground;
 mod handshake;
 mod idmap;
+mod kept;
 mod machine;
 mod privileges;
 mod program;
@@ -12,7 +13,7 @@ mod taken;
 
 pub(crate) use foreground::Foreground;
 pub(crate) use idmap::map_root;
-pub(crate) use program::run_in_a_sandbox;
+pub(crate) use program::{run_in_a_sandbox, start_first};
 pub(crate) use spawn::Init;
 
 use std::os::fd::BorrowedFd;

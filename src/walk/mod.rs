@@ -13,7 +13,7 @@ mod summary;
 mod visitor;
 
 pub(crate) use notes::{Following, clock, note_on};
-pub(crate) use visitor::{own_shell, visit};
+pub(crate) use visitor::{programs, visit};
 
 use std::collections::BTreeSet;
 use std::io;

@@ -39,6 +39,12 @@ pub(crate) enum Error {
     /// Root has no ids to give to a stage but its own.
     #[error("root of this user namespace has no id but the machine's own root, and a stage must not be that")]
     NoIdsForRoot,
+    /// Root's stage has ids that may not even search the root directory.
+    #[error("/ may be searched by its owner alone, and root's stage is nobody on this machine")]
+    ClosedRoot,
+    /// None of the programs that were to be started on the stage can be.
+    #[error("there is nothing on the stage to start: {0}")]
+    NoProgram(String),
     /// An actor was gone when it was needed.
     #[error("{0} is gone: its process has ended")]
     Gone(String),

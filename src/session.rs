@@ -11,7 +11,7 @@ use crate::actors::{Order, StoryMessage, Visit, VisitOutcome};
 use crate::diagnosis::{Advice, advise};
 use crate::error::{Error, Result};
 use crate::lesson::Lesson;
-use crate::observe::processes;
+use crate::observe::{known_as, processes};
 use crate::probe;
 use crate::sandbox::{Sandbox, SandboxKind};
 use crate::stage::{Pacing, Stage};
@@ -261,7 +261,7 @@ fn look_through_the_curtain(event: &mut Event, sender: Option<i32>) {
         return;
     }
     // From where this /proc looks there may be more levels than the machine's, if the program is in a container.
-    let outer: Vec<Value> = match processes::pids(sender) {
+    let outer: Vec<Value> = match known_as::number(sender).and_then(processes::pids) {
         Ok(all) if all.len() > pids.len() => {
             let outer = all.len() - pids.len();
             all.into_iter().take(outer).map(Value::MachinePid).collect()

@@ -25,13 +25,13 @@ const SET_UP: [&str; 10] = [
     "clone3(CLONE_NEWCGROUP|CLONE_NEWIPC|CLONE_NEWNET|CLONE_NEWNS|\
      CLONE_NEWPID|CLONE_NEWTIME|CLONE_NEWUSER|CLONE_NEWUTS) = 0",
     "mount(NULL, /, NULL, MS_PRIVATE|MS_REC) = 0",
-    "mount(/, /tmp, NULL, MS_BIND|MS_REC) = 0",
+    "mount(/, /, NULL, MS_BIND|MS_REC) = 0",
     "mount_setattr(., AT_RECURSIVE, MOUNT_ATTR_RDONLY) = 0",
     "mount(proc, proc, proc, MS_NODEV|MS_NOEXEC|MS_NOSUID) = 0",
-    "mount(nslearn-stage, tmp, tmpfs, MS_NODEV|MS_NOSUID, mode=1777) = 0",
-    "mount(nslearn-stage, run, tmpfs, MS_NODEV|MS_NOSUID, mode=755) = 0",
     "pivot_root(., .) = 0",
     "umount2(., MNT_DETACH) = 0",
+    "mount(nslearn-stage, /run, tmpfs, MS_NODEV|MS_NOSUID, mode=755) = 0",
+    "mount(nslearn-stage, /tmp, tmpfs, MS_NODEV|MS_NOSUID, mode=1777) = 0",
     "sethostname(workshop) = 0",
 ];
 

@@ -35,6 +35,7 @@ mod output;
 mod pages;
 mod paths;
 mod pictures;
+mod places;
 mod predictions;
 mod progress;
 mod questions;

@@ -1,7 +1,7 @@
 //! A standard stream that somebody else has made non-blocking, for all who share it: fcntl(2), O_NONBLOCK. Where it is full,
 //! the program waits.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,6 +1,5 @@
 //! The walk through a lesson, as a person takes it: on a terminal, by keys.
 
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;

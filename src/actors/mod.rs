@@ -11,4 +11,4 @@ pub(crate) use actor::Actor;
 pub(crate) use channel::{Channel, Packet};
 pub(crate) use process::Fd;
 pub(crate) use process::{Process, ReturnValue, Zero};
-pub(crate) use protocol::{Log, Order, StoryMessage, Tried, Visit, VisitOutcome};
+pub(crate) use protocol::{Log, Order, Program, StoryMessage, Tried, Visit, VisitOutcome};

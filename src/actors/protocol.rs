@@ -71,11 +71,18 @@ pub(crate) enum Order {
 pub(crate) struct Visit {
     /// The actor.
     pub(crate) actor: String,
-    /// The program's path, on the machine. A path travels as bytes, for serde takes a `PathBuf` only where it is text.
-    pub(crate) program: OsString,
+    /// The programs, of which the first is to run that can.
+    pub(crate) programs: Vec<Program>,
+}
+
+/// A program to be started on a stage.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Program {
+    /// Its path. A path travels as bytes, for serde takes a `PathBuf` only where it is text.
+    pub(crate) path: OsString,
     /// Its arguments.
     pub(crate) args: Vec<OsString>,
-    /// What is in its environment besides what the program has.
+    /// What is in its environment besides what nslearn has.
     pub(crate) env: Vec<(String, String)>,
     /// Files that it wants to find on the stage, below /tmp: their paths and what is in them.
     pub(crate) files: Vec<(PathBuf, String)>,

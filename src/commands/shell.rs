@@ -14,7 +14,7 @@ use crate::probe;
 use crate::sandbox::{Foreground, run_in_a_sandbox};
 use crate::session::{Session, Stopped};
 use crate::stage::Pacing;
-use crate::walk::{own_shell, visit};
+use crate::walk::{programs, visit};
 
 /// Why there is no shell.
 enum Refused {
@@ -52,11 +52,7 @@ pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
 }
 
 fn on_an_empty_stage(command: Option<&OsStr>) -> Result<i32, Refused> {
-    let status = match command {
-        Some(command) => run_in_a_sandbox("/bin/sh".as_ref(), &["-c".as_ref(), command]),
-        None => run_in_a_sandbox(&own_shell(), &[]),
-    };
-    status.map_err(|error| Refused::Stage(probe::in_the_way_of_a_stage(error)))
+    run_in_a_sandbox(&programs(command)).map_err(|error| Refused::Stage(probe::in_the_way_of_a_stage(error)))
 }
 
 /// A shell in the place of an actor, at the end of a step.

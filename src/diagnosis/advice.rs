@@ -1,5 +1,7 @@
 //! The causes in words: why, what to do, and what speaks against that.
 
+use std::path::Path;
+
 use super::{Cause, apparmor_restricts};
 use crate::error::Error;
 
@@ -71,6 +73,11 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
             "run nslearn on the machine itself, or as root: mount -o remount,rw /proc",
             "root in here can then change settings of the kernel",
         ),
+        Cause::NoProc if Path::new("/proc/self").is_symlink() => Words::new(
+            "The /proc here is that of a PID namespace that you are not in: it knows nothing of this process",
+            "as root: mount -t proc proc /proc   (or enter that PID namespace too: nsenter --pid --mount)",
+            NO_RISK,
+        ),
         Cause::NoProc => Words::new(
             "There is no proc at /proc, and only there the kernel shows who is in which namespace",
             "as root: mount -t proc proc /proc",
@@ -78,6 +85,9 @@ pub(super) fn on(cause: Cause, error: &Error) -> Words {
         ),
         Cause::Root if *error == Error::NoIdsForRoot => {
             Words::new("", "run nslearn as a plain user, or as root of the machine itself", NO_RISK)
+        }
+        Cause::Root if *error == Error::ClosedRoot => {
+            Words::new("", "chmod o+x /", "other users can then reach what their own modes let them")
         }
         Cause::Root => Words::new(
             "This root lacks CAP_SETUID or CAP_SETGID, and without them it has no ids to give to a stage but its own",
@@ -120,6 +130,9 @@ fn unknown(error: &Error) -> Words {
             "run it once more; somebody may have ended that process, or the machine for want of memory (sudo dmesg | tail). \
              If neither is so, please report it"
                 .to_owned()
+        }
+        Error::NoProgram(_) => {
+            "have a shell at /bin/sh; or set SHELL to one that everybody may run, and that is not below /tmp".to_owned()
         }
         _ => "this is not known to happen: please report it, with what `nslearn doctor` prints".to_owned(),
     };

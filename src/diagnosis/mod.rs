@@ -117,7 +117,7 @@ pub(crate) fn advise(error: &Error) -> Advice {
 fn cause(error: &Error) -> Cause {
     let (call, errno) = match error {
         Error::Refused { call, errno, .. } | Error::Transport { call, errno } => (call, *errno),
-        Error::NoIdsForRoot => return Cause::Root,
+        Error::NoIdsForRoot | Error::ClosedRoot => return Cause::Root,
         _ => return Cause::Unknown,
     };
     let syscall = call.syscall.as_str();

@@ -3,6 +3,7 @@
 
 pub(crate) mod firewall;
 pub(crate) mod kernel_file;
+pub(crate) mod known_as;
 pub(crate) mod links;
 pub(crate) mod namespaces;
 pub(crate) mod netlink;

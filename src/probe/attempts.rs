@@ -21,14 +21,16 @@ use crate::error::{CallResult, Error, Result, retried};
 use crate::feature::Feature;
 use crate::observe::netlink::Netlink;
 use crate::observe::{firewall, links, namespaces, processes, sockets};
-use crate::sandbox::rootfs::{self, WORKBENCH};
-use crate::sandbox::{in_a_child, map_root};
+use crate::sandbox::{in_a_child, map_root, rootfs};
 use crate::sys::{self, Forked};
 use crate::transcript::{
     CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, Flags,
     NamespaceType, Value,
 };
 use crate::verbs::{bridge, echo, up, veth};
+
+/// A directory that is there wherever a user namespace gets its ids. It is covered only in the mount namespace of an attempt.
+const WORKBENCH: &str = "/proc";
 
 /// Tries a feature here and now.
 pub(super) fn attempt(feature: Feature) -> Result<()> {

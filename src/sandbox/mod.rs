@@ -4,17 +4,19 @@ mod child;
 mod foreground;
 mod handshake;
 mod idmap;
+mod kept;
 mod locked;
 mod machine;
 mod privileges;
 mod program;
 pub(crate) mod rootfs;
 mod spawn;
+mod taken;
 
 pub(crate) use child::in_a_child;
 pub(crate) use foreground::Foreground;
 pub(crate) use idmap::map_root;
-pub(crate) use program::run_in_a_sandbox;
+pub(crate) use program::{run_in_a_sandbox, start_first};
 pub(crate) use spawn::Init;
 
 use std::os::fd::BorrowedFd;

@@ -1,11 +1,12 @@
 //! Visits: a program, such as a shell, that runs in the namespaces of an actor while the story waits. It gets there as
 //! nsenter(1) does: setns(2) with a pidfd.
 
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, ExitStatus};
 use std::{fs, io};
 
 use nix::errno::Errno;
@@ -14,14 +15,15 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2, read, write};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::Stage;
 use crate::actors::{Visit, VisitOutcome};
 use crate::args;
-use crate::error::{CallResult, Error, Result, retried};
+use crate::error::{CallResult, Error, Result};
 use crate::observe::namespaces;
+use crate::sandbox::start_first;
 use crate::sys::{self, Forked};
 use crate::transcript::{Flags, Membership, NamespaceType};
 
@@ -30,7 +32,7 @@ impl Stage {
     pub(super) fn receive_visit(&self, visit: &Visit, streams: &[OwnedFd]) -> Result<VisitOutcome> {
         let actor = self.standing()?.into_iter().find(|member| member.actor == visit.actor);
         let actor = actor.ok_or_else(|| Error::Gone(visit.actor.clone()))?;
-        for (path, text) in &visit.files {
+        for (path, text) in visit.programs.iter().flat_map(|program| &program.files) {
             let directory = path.parent().unwrap_or(Path::new("/tmp"));
             let put = fs::create_dir_all(directory).and_then(|()| fs::write(path, text));
             put.or_refused("write", args![path.display().to_string()])?;
@@ -41,48 +43,51 @@ impl Stage {
         // Whoever visits is root of the stage too, and could do with the director as they like. From here on /proc shows
         // nothing of the director's namespaces, not even to itself; but no story goes on after a visit.
         let _ = prctl::set_dumpable(false);
-        if let Some(status) = enter(&actor, &types, visit, streams)? {
-            return Ok(VisitOutcome { status, with_mounts: true });
-        }
-        // An actor whose root holds no programs: then with the host's.
-        types.retain(|kind| *kind != NamespaceType::Mnt);
-        match enter(&actor, &types, visit, streams)? {
-            Some(status) => Ok(VisitOutcome { status, with_mounts: false }),
-            None => Err(Error::unexpected(visit.program.display().to_string(), "there is no such program here")),
+        match enter(&actor, &types, visit, streams) {
+            // An actor whose root holds no programs: then with the host's.
+            Err(Error::NoProgram(_)) if types.contains(&NamespaceType::Mnt) => {
+                types.retain(|kind| *kind != NamespaceType::Mnt);
+                let status = enter(&actor, &types, visit, streams)?;
+                Ok(VisitOutcome { status, with_mounts: false })
+            }
+            status => Ok(VisitOutcome { status: status?, with_mounts: true }),
         }
     }
 }
 
-/// Runs the program in these namespaces of the actor's: its exit status, or `None` where there is no such program.
-fn enter(actor: &Membership, types: &[NamespaceType], visit: &Visit, streams: &[OwnedFd]) -> Result<Option<i32>> {
+/// Runs the program in these namespaces of the actor's: its exit status.
+fn enter(actor: &Membership, types: &[NamespaceType], visit: &Visit, streams: &[OwnedFd]) -> Result<i32> {
     let pid = actor.pids.first().and_then(|pid| rustix::process::Pid::from_raw(*pid));
     let pidfd = pid.ok_or(rustix::io::Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
     let pidfd = pidfd.or_refused("pidfd_open", args![])?;
     let (word, tell) = pipe2(OFlag::O_CLOEXEC).or_refused("pipe2", args![])?;
     let proc = format!("/proc/{}/root/proc", actor.pids.first().copied().unwrap_or_default());
     match sys::clone3(0).or_refused("fork", args![])? {
-        Forked::Child => sys::exit(visitor(&pidfd, types, visit, streams, &proc, tell)),
+        Forked::Child => match visitor(&pidfd, types, visit, streams, &proc, &tell) {
+            Ok(mut program) => {
+                // Nothing more to tell: it runs.
+                drop(tell);
+                sys::exit(program.wait().map_or(126, status))
+            }
+            Err(why) => {
+                let _ = fs::File::from(tell).write_all(&serde_json::to_vec(&why).unwrap_or_default());
+                sys::exit(1)
+            }
+        },
         Forked::Parent(child) => {
             drop(tell);
-            let mut said = [0; 4];
-            let length = retried(|| read(&word, &mut said)).unwrap_or_default();
+            let mut said = Vec::new();
+            let _ = fs::File::from(word).read_to_end(&mut said);
             let status = wait_for(child)?;
-            match said.get(..length) {
-                Some([]) | None => Ok(Some(status)),
-                Some(errno) if errno == NO_PROGRAM => Ok(None),
-                Some(errno) => {
-                    let errno = errno.try_into().map(i32::from_ne_bytes).unwrap_or_default();
-                    Err(Errno::from_raw(errno)).or_refused("setns", args![format!("pidfd of {}", visit.actor)])
-                }
+            match serde_json::from_slice(&said) {
+                Ok(why) => Err(why),
+                Err(_) => Ok(status),
             }
         }
     }
 }
 
-/// What the visitor says where it cannot run; else it says an errno, or nothing.
-const NO_PROGRAM: [u8; 4] = i32::MAX.to_ne_bytes();
-
-/// The life of the process that joins the actor, and runs the program as its child: in a PID namespace that is joined,
+/// What the process does that joins the actor: it starts the program as its child, for in a PID namespace that is joined,
 /// only children are.
 fn visitor(
     pidfd: &OwnedFd,
@@ -90,8 +95,8 @@ fn visitor(
     visit: &Visit,
     streams: &[OwnedFd],
     proc: &str,
-    tell: OwnedFd,
-) -> i32 {
+    tell: &OwnedFd,
+) -> Result<Child> {
     if let [input, output, error] = streams {
         let _ = dup2_stdin(input);
         let _ = dup2_stdout(output);
@@ -99,25 +104,15 @@ fn visitor(
     }
     let own_proc = fs::File::open(proc).ok();
     let flags: Flags = types.iter().copied().collect();
-    if !types.is_empty()
-        && let Err(errno) = setns(pidfd, CloneFlags::from_bits_retain(flags.bits()))
-    {
-        let _ = write(&tell, &(errno as i32).to_ne_bytes());
-        return 1;
+    if !types.is_empty() {
+        let joined = setns(pidfd, CloneFlags::from_bits_retain(flags.bits()));
+        joined.or_refused("setns", args![format!("pidfd of {}", visit.actor)])?;
     }
-    if !Path::new(&visit.program).exists() {
-        let _ = write(&tell, &NO_PROGRAM);
-        return 1;
-    }
-    drop(tell);
     if let Some(own_proc) = own_proc.filter(|_| types.contains(&NamespaceType::Mnt)) {
         show_own_proc(&own_proc);
     }
-    sys::close_all_but(&mut [0, 1, 2]);
-    let mut command = Command::new(&visit.program);
-    command.args(&visit.args).envs(visit.env.iter().cloned()).current_dir("/");
-    let ended = sys::with_signals_as_they_were(&mut command).spawn().and_then(|mut child| child.wait());
-    ended.map_or_else(|why| cannot_run(&why), |status| status.code().unwrap_or_else(|| killed(status.signal())))
+    sys::close_all_but(&mut [0, 1, 2, tell.as_raw_fd()]);
+    start_first(&visit.programs, Path::new("/"))
 }
 
 /// An actor that has changed its root may have a /proc of its own below that. The visitor, whose root is that of the whole
@@ -132,8 +127,8 @@ fn show_own_proc(own_proc: &fs::File) {
 }
 
 /// As a shell tells it.
-fn cannot_run(why: &io::Error) -> i32 {
-    if why.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+fn status(ended: ExitStatus) -> i32 {
+    ended.code().unwrap_or_else(|| killed(ended.signal()))
 }
 
 fn killed(signal: Option<i32>) -> i32 {

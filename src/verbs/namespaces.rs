@@ -10,7 +10,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::actors::{Actor, Fd};
 use crate::args;
 use crate::error::{CallResult, Error, Result};
-use crate::observe::namespaces;
+use crate::observe::{known_as, namespaces};
 use crate::transcript::{CLONE_NEWUSER, Flags, NamespaceId, NamespaceType, Value};
 
 impl Actor {
@@ -53,10 +53,7 @@ impl Actor {
     /// # Errors
     /// As [`Actor::setns`]; `ESRCH` where the other one has ended.
     pub(crate) fn join(&self, other: &Actor, flags: Flags) -> Result<()> {
-        let pidfd = Pid::from_raw(other.pid())
-            .ok_or(rustix::io::Errno::SRCH)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        let pidfd = pidfd.or_refused("pidfd_open", args![])?;
+        let pidfd = pidfd_of(other)?;
         let args = (other.name().to_owned(), flags);
         let joined = self.run_passing(args, Some(pidfd.as_fd()), |me, (other, flags)| {
             let pidfd = format!("pidfd of {other}");
@@ -85,12 +82,21 @@ impl Actor {
     /// # Errors
     /// Where that one is gone.
     pub(crate) fn readlink_ns_of(&self, other: &Actor, of: NamespaceType) -> Result<NamespaceId> {
-        self.run((other.pid(), other.name().to_owned(), of), |me, (pid, name, of)| {
+        let pidfd = pidfd_of(other)?;
+        let args = (other.name().to_owned(), of);
+        let link = self.run_passing(args, Some(pidfd.as_fd()), |me, (name, of)| {
+            let pidfd = me.received.take().ok_or(Errno::EMFILE).or_refused("recvmsg", args![&name])?;
+            // The director's number of it means another process in the /proc of another PID namespace.
+            let pid = match known_as::number_of(pidfd.as_fd()).answer_to("read")? {
+                Err(Errno::ENOENT | Errno::ESRCH) => return Err(Error::Gone(name)),
+                pid => pid.or_refused("read", args!["/proc/self/fdinfo"])?,
+            };
             match namespaces::read(&format!("{pid}/ns/{of}"), of).answer_to("readlink")? {
                 Err(Errno::ENOENT | Errno::ESRCH) => Err(Error::Gone(name)),
                 link => me.called("readlink", args![format!("/proc/{pid}/ns/{of}")], link),
             }
-        })
+        });
+        link.map(|(link, _)| link)
     }
 
     /// Becomes root of the user namespace that the actor has just made, as `unshare --map-root-user` does: by writing
@@ -109,4 +115,10 @@ impl Actor {
             Ok(())
         })
     }
+}
+
+/// A pidfd of an actor, for another one: pidfd_open(2).
+fn pidfd_of(actor: &Actor) -> Result<OwnedFd> {
+    let pid = Pid::from_raw(actor.pid()).ok_or(rustix::io::Errno::SRCH);
+    pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())).or_refused("pidfd_open", args![])
 }

@@ -14,7 +14,7 @@ mod visitor;
 
 pub(crate) use follower::Following;
 pub(crate) use notes::{clock, note_on};
-pub(crate) use visitor::{own_shell, visit};
+pub(crate) use visitor::{programs, visit};
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,39 +1,42 @@
 //! A shell in an actor's place: the learner's own, with a prompt that says where one is.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::actors::Visit;
+use crate::actors::{Program, Visit};
 
 /// Where a shell finds its settings: on the stage's own /tmp, which is in memory.
 const SETTINGS: &str = "/tmp/.nslearn";
 const SH: &str = "/bin/sh";
 
-/// The learner's own shell, if there is one.
-pub(crate) fn own_shell() -> PathBuf {
-    let shell = std::env::var_os("SHELL").map(PathBuf::from).filter(|shell| shell.is_absolute() && shell.exists());
-    shell.unwrap_or_else(|| PathBuf::from(SH))
+/// A command, or a shell to type into: the learner's own, and for where that is not on the stage, the one that every
+/// machine has.
+pub(crate) fn programs(command: Option<&OsStr>) -> Vec<Program> {
+    if let Some(command) = command {
+        let args = vec!["-c".into(), command.to_owned()];
+        return vec![Program { path: SH.into(), args, ..Program::default() }];
+    }
+    let own = std::env::var_os("SHELL").filter(|shell| !shell.is_empty() && shell != SH);
+    let own = own.map(|path| Program { path, ..Program::default() });
+    // Other programs ask for a shell by that name.
+    let env = vec![("SHELL".to_owned(), SH.to_owned())];
+    own.into_iter().chain([Program { path: SH.into(), env, ..Program::default() }]).collect()
 }
 
 /// A visit to an actor: a command, or a shell to type into. `place` is what its prompt says.
 pub(crate) fn visit(actor: &str, place: &str, command: Option<&OsStr>) -> Visit {
     let place: String = place.chars().filter(|letter| letter.is_alphanumeric() || " -:".contains(*letter)).collect();
-    let visit = |program: PathBuf, args: &[&OsStr]| Visit {
-        actor: actor.to_owned(),
-        program: program.into(),
-        args: args.iter().map(OsString::from).collect(),
-        env: vec![("NSLEARN_PLACE".to_owned(), place.clone())],
-        files: Vec::new(),
-    };
-    let Some(command) = command else {
-        let shell = own_shell();
-        let settings = Settings::of(&shell, &place);
-        let mut visit = visit(shell, &settings.args.iter().map(OsStr::new).collect::<Vec<_>>());
-        visit.env.extend(settings.env);
-        visit.files = settings.files;
-        return visit;
-    };
-    visit(PathBuf::from(SH), &["-c".as_ref(), command])
+    let mut programs = programs(command);
+    for program in &mut programs {
+        program.env.push(("NSLEARN_PLACE".to_owned(), place.clone()));
+        if command.is_none() {
+            let settings = Settings::of(Path::new(&program.path), &place);
+            program.args.extend(settings.args.into_iter().map(Into::into));
+            program.env.extend(settings.env);
+            program.files = settings.files;
+        }
+    }
+    Visit { actor: actor.to_owned(), programs }
 }
 
 /// How a shell is told its prompt.

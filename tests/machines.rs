@@ -17,6 +17,7 @@ use serde_json::Value;
 use self::machine::{Machine, limited};
 use self::played::machines;
 use crate::chance::Chance;
+use crate::errors::as_root_of_nothing;
 use crate::supervisor::can_play;
 use crate::support::{End, Lab, has_tool, of_kind, stage};
 
@@ -192,6 +193,16 @@ fn on_a_slow_machine_as_well() {
 #[test]
 fn tight_limits_are_told_and_end_nothing_badly() {
     check_tight_limits(LESSONS);
+}
+
+#[test]
+fn output_to_a_file_that_may_not_grow_is_told() {
+    let Some(lab) = stage().filter(|_| has_tool("unshare") && has_tool("prlimit")) else { return };
+    for args in ["list", "lesson uts", "doctor --format json"] {
+        let script = format!("mount -t tmpfs none /mnt && exec prlimit --fsize=0 \"$0\" {args} > /mnt/output");
+        let end = as_root_of_nothing(&lab, &script).end().must_be(1);
+        assert!(end.stderr.contains("writing to standard output: EFBIG"), "{args}: {end:?}");
+    }
 }
 
 /// The whole grid.

@@ -46,20 +46,25 @@ impl Turns {
 }
 
 /// What the doctor found on a machine.
-struct Checkup {
+pub struct Checkup {
     cards: Vec<Value>,
     status: i32,
 }
 
 impl Checkup {
-    fn of(machine: &Machine, lab: &Lab) -> Checkup {
+    /// From the end of `nslearn doctor --format json`.
+    pub fn of(end: &End) -> Checkup {
+        Checkup { status: end.code(), cards: end.events() }
+    }
+
+    fn on(machine: &Machine, lab: &Lab) -> Checkup {
         let told = machine.run(lab, "doctor");
         let end = machine.run(lab, "doctor --format json");
         assert_eq!(told.code(), end.code(), "{}: {told:?}", machine.name);
         let first = told.stdout.lines().next().unwrap_or_default();
         assert!(first.contains(" this machine") && first.contains("esson"), "{}: no verdict: {told:?}", machine.name);
         assert!(!told.stdout.lines().any(|line| line.chars().count() > 80), "{}: {}", machine.name, told.stdout);
-        Checkup { status: end.code(), cards: end.events() }
+        Checkup::of(&end)
     }
 
     /// What there is to say of all that is missing, the stage included.
@@ -68,12 +73,12 @@ impl Checkup {
         effects.chain(self.cards.iter().map(|card| &card["no_stage"]))
     }
 
-    fn causes(&self) -> BTreeSet<&str> {
+    pub fn causes(&self) -> BTreeSet<&str> {
         self.ailments().filter_map(|ailment| ailment["cause"].as_str()).collect()
     }
 
     /// All reasons and remedies.
-    fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let told = self.ailments().flat_map(|ailment| [&ailment["reason"], &ailment["remedy"]]);
         told.filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
     }
@@ -96,7 +101,7 @@ fn skipped(end: &End, facts: &[String]) -> BTreeSet<String> {
 
 fn check(machine: &Machine, lab: &Lab, lessons: &[(String, Vec<String>)]) {
     let name = machine.name;
-    let checkup = Checkup::of(machine, lab);
+    let checkup = Checkup::on(machine, lab);
     assert_eq!(checkup.causes(), machine.causes.iter().copied().collect(), "{name}: {}", checkup.words());
     assert_eq!(checkup.status, machine.status, "{name}: the doctor's exit status");
     let words = checkup.words();
@@ -165,7 +170,7 @@ fn check_tight_limits(count: usize) {
         for value in values {
             let run = |args: &str| limited(&lab, &format!("--{limit}={value}:{value}"), args);
             let doctor = run("doctor --format json");
-            let checkup = Checkup { status: doctor.code(), cards: doctor.events() };
+            let checkup = Checkup::of(&doctor);
             if checkup.status == 0 {
                 continue;
             }

@@ -102,9 +102,6 @@ impl Feature {
         Feature::Several,
     ];
 
-    /// Those that make a user namespace in which all others can be tried.
-    pub(crate) const OF_A_USER_NAMESPACE: [Feature; 3] = [Feature::User, Feature::Setgroups, Feature::Maps];
-
     /// Its name for programs, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -151,12 +148,31 @@ impl Feature {
         self.words().1
     }
 
-    /// Whether a stage cannot be without it.
+    /// Whether it is tried in a network namespace of the caller's own.
+    pub(crate) const fn is_of_a_network(self) -> bool {
+        use Feature::{Bridge, Loopback, Nftables, Ping, SockDiag, Sysfs, Veth};
+        matches!(self, Sysfs | Loopback | Ping | SockDiag | Veth | Bridge | Nftables)
+    }
+
+    /// Whether a stage cannot be without it. A stage can do without cgroup and time namespaces.
     pub(crate) const fn carries_the_stage(self) -> bool {
-        use Feature::{Cgroup, Ipc, Maps, Mnt, MountSetattr, Net, Pid, PivotRoot, Proc, Setgroups, Tmpfs, User, Uts};
+        use Feature::{
+            Ipc, Maps, Mnt, MountSetattr, Net, Pid, PivotRoot, Proc, Setgroups, Sethostname, Tmpfs, User, Uts,
+        };
         matches!(
             self,
-            User | Setgroups | Maps | Mnt | Pid | Uts | Ipc | Net | Cgroup | MountSetattr | Proc | Tmpfs | PivotRoot
+            User | Setgroups
+                | Maps
+                | Mnt
+                | Pid
+                | Uts
+                | Ipc
+                | Net
+                | MountSetattr
+                | Proc
+                | Tmpfs
+                | PivotRoot
+                | Sethostname
         )
     }
 }

@@ -11,6 +11,7 @@ fn start() -> u8 {
     if let Err(closed) = sys::open_standard_streams() {
         return commands::no_stream(closed);
     }
+    sys::outlive_file_sizes(true);
     Cli::try_parse().map_or_else(|error| commands::misread(&error), |cli| commands::run(&cli))
 }
 

@@ -47,8 +47,7 @@ impl LessonStatus {
         let found = |feature: Feature| findings.trials.iter().find(|(tried, _)| *tried == feature);
         let fails = |feature: Feature| matches!(found(feature), Some((_, Some(Err(_)))));
         let comes_about = |feature: Feature| matches!(found(feature), Some((_, Some(Ok(())))));
-        let no_ground = findings.stage.is_err() || Feature::OF_A_USER_NAMESPACE.into_iter().any(fails);
-        let without = if no_ground {
+        let without = if findings.stage.is_err() {
             lesson.facts().map(|fact| fact.id).collect()
         } else {
             lesson.facts_without(|feature| !comes_about(feature))
@@ -135,11 +134,8 @@ impl Checkup {
 
     /// What lessons go without where these features are missing.
     fn price(&self, features: &[Feature]) -> String {
-        let stands = self.findings.stage.is_ok();
-        let ground = |feature: &Feature| {
-            Feature::OF_A_USER_NAMESPACE.contains(feature) || !stands && feature.carries_the_stage()
-        };
-        if features.is_empty() || features.iter().any(ground) {
+        let keeps_the_stage_away = self.findings.stage.is_err() && features.iter().any(|of| of.carries_the_stage());
+        if features.is_empty() || keeps_the_stage_away {
             return "all lessons".to_owned();
         }
         let missing = |feature: Feature| features.contains(&feature);
@@ -183,9 +179,13 @@ impl Checkup {
         let seen = self.findings.trials.iter().filter(|(_, result)| matches!(result, Some(Ok(())))).count();
         let untried = self.findings.trials.iter().filter(|(_, result)| result.is_none()).count();
         let of = Feature::ALL.len();
-        let mut text = format!("{seen} of {of} effects came about, each tried in a process of its own.");
+        let mut text = if seen == of {
+            format!("All {of} checks passed, each made in a process of its own.")
+        } else {
+            format!("{seen} of {of} checks passed, each made in a process of its own.")
+        };
         if untried > 0 {
-            text.push_str(&format!(" {untried} could not be tried: what they stand on is missing."));
+            text.push_str(&format!(" {untried} could not be made: what they build on is missing."));
         }
         hanging("", &text, Style::Quiet, width)
     }

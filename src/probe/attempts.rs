@@ -1,5 +1,7 @@
 //! How each feature is tried. The caller is root of a user namespace, in a process that is there for nothing else.
 
+mod cable;
+
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -10,6 +12,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
+use nix::poll::poll;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
@@ -18,7 +21,7 @@ use nix::unistd::{chdir, chroot, gethostname, getpid, pipe2, read, sethostname};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::args;
-use crate::error::{CallResult, Error, Result, retried};
+use crate::error::{About, CallResult, Error, Result, retried};
 use crate::feature::Feature;
 use crate::observe::netlink::Netlink;
 use crate::observe::{firewall, links, namespaces, processes, sockets};
@@ -26,13 +29,23 @@ use crate::sandbox::map_root;
 use crate::sandbox::rootfs::{self, WORKBENCH};
 use crate::sys::{self, Forked};
 use crate::transcript::{
-    CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, Flags,
-    NamespaceType, Value,
+    CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, FileSystem,
+    Flags, LinkKind, NamespaceType, Object, Value,
 };
-use crate::verbs::{bridge, echo, up, veth};
+use crate::verbs::{bridge, ping, up};
 
-/// Tries a feature here and now.
-pub(super) fn attempt(feature: Feature) -> Result<()> {
+/// How long an answer may take that comes at once, if it comes: in seconds.
+const A_SECOND: i64 = 1;
+
+/// How often a network namespace is tried where there is none more to be had, and after which pause.
+const TRIES: u32 = 30;
+const A_MOMENT: u8 = 10;
+
+/// Tries a feature here and now. The caller is in a network namespace of its own, if it has come to one.
+pub(super) fn attempt(feature: Feature, network: &Result<()>) -> Result<()> {
+    if feature.is_of_a_network() {
+        network.clone()?;
+    }
     match feature {
         // The caller is root of a user namespace, so these have come about.
         Feature::User | Feature::Setgroups | Feature::Maps => expect(nix::unistd::geteuid().is_root(), feature),
@@ -70,9 +83,33 @@ pub(super) fn attempt(feature: Feature) -> Result<()> {
             expect(gethostname().is_ok_and(|name| name == "probe"), feature)
         }
         Feature::Setns => join(),
-        Feature::Loopback | Feature::Ping | Feature::SockDiag | Feature::Veth | Feature::Bridge | Feature::Nftables => {
-            into_new(CLONE_NEWNET)?;
-            network(feature)
+        Feature::Loopback => {
+            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).or_refused("connect", args!["127.0.0.1:80"]) {
+                Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
+                answer => answer.and(expect(false, feature)),
+            }
+        }
+        Feature::Ping => {
+            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            ping(Ipv4Addr::LOCALHOST, A_SECOND).map(drop)
+        }
+        Feature::SockDiag => {
+            let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
+            let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
+            expect(listed.len() == 1, feature)
+        }
+        Feature::Veth => cable::send(),
+        Feature::Bridge => {
+            let made = change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
+            made.about(Object::Link(LinkKind::Bridge))?;
+            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+            expect(rows.iter().any(|row| row.name == "br0"), feature)
+        }
+        Feature::Nftables => {
+            firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
+            let tables = firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"])?;
+            expect(tables == ["inet probe"], feature)
         }
         Feature::NestedUser => {
             into_new(CLONE_NEWUSER)?;
@@ -110,11 +147,19 @@ pub(super) fn in_a_child(run: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Makes namespaces, one type after the other, so that a refusal says of which.
-fn into_new(flags: Flags) -> Result<()> {
-    flags
-        .types()
-        .map(Flags::from)
-        .try_for_each(|flag| unshare(CloneFlags::from_bits_retain(flag.bits())).or_refused("unshare", args![flag]))
+pub(super) fn into_new(flags: Flags) -> Result<()> {
+    flags.types().map(Flags::from).try_for_each(|flag| {
+        let mut tries = if flag == CLONE_NEWNET { TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match unshare(CloneFlags::from_bits_retain(flag.bits())) {
+                // The kernel takes a network namespace down in its own time, and gives no notice of it: those of the trials
+                // before count for some 40 ms more.
+                Err(Errno::ENOSPC) if tries > 0 => drop(poll(&mut [], A_MOMENT)),
+                made => return made.or_refused("unshare", args![flag]),
+            }
+        }
+    })
 }
 
 /// Makes a namespace, and sees that it is another one.
@@ -130,11 +175,7 @@ fn moved(of: NamespaceType) -> Result<()> {
 }
 
 fn mounts(feature: Feature) -> Result<()> {
-    let other = match feature {
-        Feature::Sysfs => CLONE_NEWNET,
-        Feature::Mqueue => CLONE_NEWIPC,
-        _ => Flags::default(),
-    };
+    let other = if feature == Feature::Mqueue { CLONE_NEWIPC } else { Flags::default() };
     into_new(CLONE_NEWNS | other)?;
     rootfs::make_private()?;
     let none = None::<&str>;
@@ -152,16 +193,18 @@ fn mounts(feature: Feature) -> Result<()> {
             new.or_refused("open", args![WORKBENCH])
         }
         Feature::Sysfs => {
-            mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).or_refused("mount", args!["sysfs"])?;
+            let mounted = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+            mounted.or_refused("mount", args!["sysfs"]).about(Object::FileSystem(FileSystem::Sysfs))?;
             let shown = fs::read_dir("/sys/class/net").or_refused("open", args!["/sys/class/net"])?;
             let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
             expect(rows.len() == shown.count(), feature)
         }
         Feature::Mqueue => {
-            mount(Some("mqueue"), WORKBENCH, Some("mqueue"), MsFlags::empty(), none)
-                .or_refused("mount", args!["mqueue"])?;
-            let new = File::create(format!("{WORKBENCH}/new")).map(drop);
-            new.or_refused("open", args![WORKBENCH])
+            let mounted = mount(Some("mqueue"), WORKBENCH, Some("mqueue"), MsFlags::empty(), none);
+            mounted.or_refused("mount", args!["mqueue"]).about(Object::FileSystem(FileSystem::Mqueue))?;
+            let queue = format!("{WORKBENCH}/new");
+            let new = File::create(&queue).map(drop).or_refused("open", args![queue]);
+            new.about(Object::FileSystem(FileSystem::Mqueue))
         }
         _ => {
             rootfs::mount_tmpfs(WORKBENCH, "mode=755")?;
@@ -220,47 +263,10 @@ fn clocks() -> Result<()> {
     in_a_child(|| expect(now()? >= before + DAY, Feature::TimeOffsets))
 }
 
-fn network(feature: Feature) -> Result<()> {
-    let change = |args: Vec<Value>, request: RouteNetlinkMessage, flags: u16| {
-        let changed = Netlink::open().and_then(|netlink| netlink.change(request, flags));
-        changed.or_refused("rtnetlink", args)
-    };
-    let there = |name: &str| {
-        let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
-        Ok(rows.iter().any(|row| row.name == name))
-    };
-    let new = NLM_F_CREATE | NLM_F_EXCL;
-    match feature {
-        Feature::Loopback => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
-            match TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).or_refused("connect", args!["127.0.0.1:80"]) {
-                Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
-                answer => answer.and(expect(false, feature)),
-            }
-        }
-        Feature::Ping => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
-            echo(Ipv4Addr::LOCALHOST).or_refused("ping", args!["127.0.0.1"]).map(drop)
-        }
-        Feature::SockDiag => {
-            let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
-            let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
-            expect(listed.len() == 1, feature)
-        }
-        Feature::Veth => {
-            change(args!["RTM_NEWLINK", "veth"], veth("v1", "v2", getpid().as_raw()), new)?;
-            expect(there("v1")? && there("v2")?, feature)
-        }
-        Feature::Bridge => {
-            change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), new)?;
-            expect(there("br0")?, feature)
-        }
-        _ => {
-            firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
-            let tables = firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"])?;
-            expect(tables == ["inet probe"], feature)
-        }
-    }
+/// Asks for a change of the network that the caller is in.
+fn change(args: Vec<Value>, request: RouteNetlinkMessage, flags: u16) -> Result<()> {
+    let changed = Netlink::open().and_then(|netlink| netlink.change(request, flags));
+    changed.or_refused("rtnetlink", args)
 }
 
 /// As deep as the lesson on PID namespaces goes.

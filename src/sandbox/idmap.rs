@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::args;
-use crate::error::{CallResult, Error, Result};
-use crate::transcript::Value;
+use crate::error::{About, CallResult, Error, Result};
+use crate::transcript::{Object, Value};
 
 /// The ids that a stage opened by root is made of, or the first behind them that the machine has given to nobody.
 const NOBODYS: u32 = 200_000;
@@ -53,26 +53,26 @@ impl Maps {
     pub(super) fn write_own(&self) -> Result<()> {
         let Maps::Own { uid, gid } = self else { return Ok(()) };
         // Before gid_map, or that one is EPERM: else a group that denies its members something could be dropped.
-        write("/proc/self/setgroups", "deny")?;
-        write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-        write("/proc/self/gid_map", &format!("0 {gid} 1"))
+        write("/proc/self/setgroups", "deny").about(Object::Setgroups)?;
+        write("/proc/self/uid_map", &format!("0 {uid} 1")).about(Object::Map)?;
+        write("/proc/self/gid_map", &format!("0 {gid} 1")).about(Object::Map)
     }
 
     /// Writes the maps of the stage's first process from outside, where that is root's affair.
     pub(super) fn write_for(&self, pid: i32) -> Result<()> {
         let Maps::Range { first, count } = self else { return Ok(()) };
-        write(&format!("/proc/{pid}/uid_map"), &format!("0 {first} {count}"))?;
-        write(&format!("/proc/{pid}/gid_map"), &format!("0 {first} {count}"))
+        write(&format!("/proc/{pid}/uid_map"), &format!("0 {first} {count}")).about(Object::Map)?;
+        write(&format!("/proc/{pid}/gid_map"), &format!("0 {first} {count}")).about(Object::Map)
     }
 
     /// Becomes root of the stage, and nobody of the machine.
     pub(super) fn drop_into(&self) -> Result<()> {
         if let Maps::Range { .. } = self {
             // The groups go first: once the ids are dropped, that would need a capability again.
-            setgroups(&[]).or_refused("setgroups", args!["[]"])?;
+            setgroups(&[]).or_refused("setgroups", args!["[]"]).about(Object::Setgroups)?;
             let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-            setresgid(gid, gid, gid).or_refused("setresgid", args![0_i64])?;
-            setresuid(uid, uid, uid).or_refused("setresuid", args![0_i64])?;
+            setresgid(gid, gid, gid).or_refused("setresgid", args![0_i64]).about(Object::Map)?;
+            setresuid(uid, uid, uid).or_refused("setresuid", args![0_i64]).about(Object::Map)?;
         }
         Ok(())
     }
@@ -82,8 +82,9 @@ impl Maps {
 fn machines_root() -> Option<u32> {
     /// What the kernel shows instead of an id that has no number here: user_namespaces(7).
     const OVERFLOW: u32 = 65_534;
-    // Where nobody can tell, root is taken for the machine's.
-    let owner = fs::metadata("/proc/version").map_or(0, |seen| seen.uid());
+    // Where /proc shows processes alone, its own directory is left. Where nobody can tell, root is taken for the machine's.
+    let seen = fs::metadata("/proc/version").or_else(|_| fs::metadata("/proc"));
+    let owner = seen.map_or(0, |seen| seen.uid());
     Some(owner).filter(|owner| *owner != OVERFLOW)
 }
 

@@ -11,6 +11,7 @@ use super::{Foreground, Sandbox, SandboxKind};
 use crate::actors::Log;
 use crate::args;
 use crate::error::{CallResult, Result};
+use crate::sys;
 
 /// Runs a program on a stage of its own, with this program's standard streams and working directory, and waits until it
 /// has ended: its exit status, as a shell tells it. Whatever it started ends with it.
@@ -31,6 +32,7 @@ pub(crate) fn run_in_a_sandbox(program: &Path, args: &[&str]) -> Result<i32> {
 fn live(log: &Log, program: &Path, args: &[&str], directory: &Path) -> Result<()> {
     let mut command = Command::new(program);
     command.args(args).current_dir(if directory.is_dir() { directory } else { Path::new("/") });
+    sys::outlive_file_sizes(false);
     let child = command.spawn().or_refused("execve", args![program.display().to_string()])?;
     loop {
         // As a PID namespace's first process must: it also reaps those whose parents have ended.

@@ -5,8 +5,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
 use crate::args;
-use crate::error::{CallResult, Result};
+use crate::error::{About, CallResult, Result};
 use crate::sys;
+use crate::transcript::{FileSystem, Object};
 
 /// A place that every Linux machine has, on which the new root is put together. It is covered only in the stage's own
 /// mount namespace.
@@ -50,13 +51,17 @@ pub(crate) fn bind_read_only() -> Result<()> {
 /// Mounts a proc of the caller's PID namespace.
 pub(crate) fn mount_proc(target: &str) -> Result<()> {
     let harmless = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), target, Some("proc"), harmless, NONE).or_refused("mount", args!["proc"])
+    mount(Some("proc"), target, Some("proc"), harmless, NONE)
+        .or_refused("mount", args!["proc"])
+        .about(Object::FileSystem(FileSystem::Proc))
 }
 
 /// Mounts a file system in memory.
 pub(crate) fn mount_tmpfs(target: &str, mode: &str) -> Result<()> {
     let own = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some(MOUNT_SOURCE), target, Some("tmpfs"), own, Some(mode)).or_refused("mount", args!["tmpfs"])
+    mount(Some(MOUNT_SOURCE), target, Some("tmpfs"), own, Some(mode))
+        .or_refused("mount", args!["tmpfs"])
+        .about(Object::FileSystem(FileSystem::Tmpfs))
 }
 
 /// Makes the mount at the working directory the root, and takes the old one off.

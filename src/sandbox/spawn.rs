@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 
-use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::prctl;
 use nix::unistd::Pid;
@@ -61,13 +60,17 @@ fn make(kind: SandboxKind) -> Result<Forked> {
         return clone3(CLONE_NEWUSER);
     }
     // The user namespace owns all others because clone3(2) makes it first.
-    let all_but_time =
-        CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP;
-    // Time namespaces are the one type that kernels are still built without: all else can be shown all the same.
-    match clone3(all_but_time | CLONE_NEWTIME) {
-        Err(error) if error.errno() == Some(Errno::EINVAL) => clone3(all_but_time),
-        child => child,
+    let needed = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+    // A stage can be without these two, for whatever reason they cannot be had: all else can be shown all the same.
+    let with = [CLONE_NEWCGROUP | CLONE_NEWTIME, CLONE_NEWCGROUP, CLONE_NEWTIME, Flags::default()];
+    let mut refused = None;
+    for more in with {
+        match clone3(needed | more) {
+            Err(error) => refused = refused.or(Some(error)),
+            child => return child,
+        }
     }
+    Err(refused.unwrap_or(Error::unexpected("a stage", "nothing was tried")))
 }
 
 fn own_namespaces() -> Result<Vec<NamespaceId>> {
@@ -130,7 +133,7 @@ fn stay_on_this_cpu() {
 fn left_behind(machine: &[NamespaceId]) -> Result<Vec<NamespaceType>> {
     let own = own_namespaces()?;
     let off: Vec<NamespaceType> = own.iter().filter(|id| !machine.contains(id)).map(|id| id.kind).collect();
-    for of in NamespaceType::ALL.into_iter().filter(|of| *of != NamespaceType::Time) {
+    for of in NamespaceType::ALL.into_iter().filter(|of| !matches!(of, NamespaceType::Cgroup | NamespaceType::Time)) {
         if !off.contains(&of) {
             let syscall = format!("a lesson on {of} namespaces");
             return Err(Error::OnTheMachine { actor: "the stage".to_owned(), syscall, of });

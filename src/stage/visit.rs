@@ -112,6 +112,7 @@ fn visitor(
     sys::close_all_but(&mut [0, 1, 2]);
     let mut command = Command::new(&visit.program);
     command.args(&visit.args).envs(visit.env.iter().cloned()).current_dir("/");
+    sys::outlive_file_sizes(false);
     let ended = command.spawn().and_then(|mut child| child.wait());
     ended.map_or_else(|why| cannot_run(&why), |status| status.code().unwrap_or_else(|| killed(status.signal())))
 }

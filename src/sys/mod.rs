@@ -14,7 +14,7 @@ pub use fds::{close_all_but, open_standard_streams};
 pub use memory::{Memory, OUT_OF_MEMORY};
 pub use mount::mount_setattr_rdonly;
 pub use notify::notify_of_writes;
-pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces};
+pub use process::{Forked, clone3, exit, getpid_syscall, nest_pid_namespaces, outlive_file_sizes};
 pub use remote_fn::{REMOTE_FN_LENGTH, RemoteFn};
 pub use uts::setdomainname;
 

@@ -53,6 +53,16 @@ pub fn exit(status: i32) -> ! {
     unsafe { libc::_exit(status) }
 }
 
+/// Whether a file that may not grow larger is an error and no more: `EFBIG`, in place of the signal SIGXFSZ, which ends a
+/// program without a word. setrlimit(2), `RLIMIT_FSIZE`.
+///
+/// It passes to children, and to other programs that become of them: those expect the signal.
+pub fn outlive_file_sizes(outlive: bool) {
+    let action = if outlive { libc::SIG_IGN } else { libc::SIG_DFL };
+    // SAFETY: neither of the two is a function of this program's that a signal could call.
+    unsafe { libc::signal(libc::SIGXFSZ, action) };
+}
+
 /// The process id by the system call itself, past any cache of the C library: getpid(2).
 pub fn getpid_syscall() -> i32 {
     // SAFETY: getpid(2) has no arguments and cannot fail.

@@ -158,7 +158,7 @@ fn check_all(wanted: fn(&Machine) -> bool, count: usize) {
         played += 1;
     }
     eprintln!("{played} machines were played");
-    assert!(wrong.is_empty(), "{} machines are not right: {wrong:#?}", wrong.len());
+    assert!(wrong.is_empty(), "{} of them are not right: {wrong:#?}", wrong.len());
 }
 
 /// Where a process or a file more may be the one too many, the doctor cannot say beforehand how far a lesson comes; but

@@ -44,6 +44,18 @@ macro_rules! limits {
 const LIMITS: [Machine; 16] = limits!(
     "user": 3, 3, "mnt": 3, 3, "pid": 3, 3, "uts": 3, 3, "ipc": 3, 3, "net": 3, 3, "cgroup": 0, 0, "time": 3, 3);
 
+/// User namespaces in each other, as long as more can be made, in this way. From where the tests begin may be some already.
+macro_rules! until_refused {
+    ($more:literal) => {
+        concat!(
+            "export DEEPER='",
+            $more,
+            " true 2>/dev/null && exec unshare --map-root-user sh -c \"$DEEPER\" \"$0\" \"$@\"; exec \"$0\" \"$@\"'; \
+             exec sh -c \"$DEEPER\" \"$0\""
+        )
+    };
+}
+
 /// Limits that do not show where one looks for them, or that are met only later.
 const OTHER_LIMITS: [Machine; 13] = [
     Machine::new("user.max_uts_namespaces is 0 in an ancestor", How::Script(ANCESTORS_LIMIT)).ails(&["limit"], 3),
@@ -58,9 +70,12 @@ const OTHER_LIMITS: [Machine; 13] = [
         .ails(&["nesting"], 3),
     // A proc shows the numbers from its own PID namespace inwards: here it is one, however deep that is.
     Machine::new("32 PID namespaces deep, with a proc of the last", How::Script(DEEP_WITH_PROC)).ails(&["nesting"], 3),
-    Machine::new("32 user namespaces deep", How::Script("exec $(yes 'unshare --map-root-user' | head -n 31) \"$0\""))
-        .ails(&["nesting"], 3),
-    Machine::new("33 user namespaces deep", How::Script("exec $(yes 'unshare --map-root-user' | head -n 32) \"$0\""))
+    Machine::new(
+        "32 user namespaces deep",
+        How::Script(until_refused!("unshare --map-root-user unshare --map-root-user")),
+    )
+    .ails(&["nesting"], 3),
+    Machine::new("33 user namespaces deep", How::Script(until_refused!("unshare --map-root-user")))
         .ails(&["nesting"], 3),
     Machine::new("no message queues", How::Script("exec prlimit --msgqueue=0 \"$0\""))
         .ails(&["message-queues"], 0)

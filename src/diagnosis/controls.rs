@@ -36,7 +36,8 @@ const NOWHERE: &str = "/proc/self/no such file";
 
 /// Who answered this to a call.
 pub(super) fn who_refused(call: &Call, errno: Errno) -> Refuser {
-    if has_a_filter() == Some(false) {
+    // The kernel answers EINVAL and ENOENT to control calls, and filters answer neither: those would be told apart by nothing.
+    if has_a_filter() == Some(false) || matches!(errno, Errno::EINVAL | Errno::ENOENT) {
         return Refuser::Kernel;
     }
     if errno == Errno::ENOSYS && version(&release()).is_some_and(|version| version >= since(&call.syscall)) {

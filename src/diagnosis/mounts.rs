@@ -92,9 +92,7 @@ fn why_hidden(mounts: &[Mount], kind: &str) -> Option<String> {
             let below = other.place.strip_prefix(mount.place.as_str()).unwrap_or_default();
             other.parent == mount.id && other.id != mount.id && !MOUNT_POINTS.contains(&below)
         };
-        if has_option(&mount.kinds_options, "subset=pid") {
-            Some(format!("{} shows processes alone (subset=pid)", mount.place))
-        } else if let Some(cover) = mounts.iter().find(covers) {
+        if let Some(cover) = mounts.iter().find(covers) {
             Some(format!("{} is covered", cover.place))
         } else {
             has_option(&mount.options, "ro").then(|| format!("{} is read-only", mount.place))
@@ -179,16 +177,13 @@ mod tests {
     }
 
     #[test]
-    fn a_proc_that_is_covered_or_shows_processes_alone_hides_something() {
+    fn a_proc_that_is_covered_or_missing_hides_something() {
         assert_eq!(hidden(&[ROOT, PROC].concat()), None);
         assert!(hidden(ROOT).is_some());
         let covered = [ROOT, PROC, "23 22 0:6 /null /proc/kcore rw - devtmpfs dev rw\n"].concat();
         assert_eq!(hidden(&covered).unwrap(), "/proc/kcore is covered");
         let made_for_it = [ROOT, PROC, "23 22 0:9 / /proc/sys/fs/binfmt_misc rw - autofs x rw\n"].concat();
         assert_eq!(hidden(&made_for_it), None);
-        let subset = [ROOT, "22 21 0:20 / /proc rw - proc proc rw,subset=pid\n"].concat();
-        assert!(hidden(&subset).unwrap().contains("subset=pid"));
-        assert_eq!(hidden(&[ROOT, PROC, "24 22 0:20 / /proc rw - proc proc rw,subset=pid\n"].concat()), None);
     }
 
     #[test]

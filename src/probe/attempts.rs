@@ -114,7 +114,7 @@ pub(super) fn attempt(feature: Feature, network: &Result<()>) -> Result<()> {
         Feature::NestedUser => {
             into_new(CLONE_NEWUSER)?;
             map_root()?;
-            chroot(WORKBENCH).or_refused("chroot", args![WORKBENCH])
+            expect(nix::unistd::geteuid().is_root(), feature)
         }
         Feature::NestedPid => nest(),
         Feature::Several => several(),
@@ -189,8 +189,7 @@ fn mounts(feature: Feature) -> Result<()> {
         }
         Feature::Tmpfs => {
             rootfs::mount_tmpfs(WORKBENCH, "mode=755")?;
-            let new = fs::write(format!("{WORKBENCH}/new"), "");
-            new.or_refused("open", args![WORKBENCH])
+            write_a_byte()
         }
         Feature::Sysfs => {
             let mounted = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
@@ -216,6 +215,11 @@ fn mounts(feature: Feature) -> Result<()> {
     }
 }
 
+fn write_a_byte() -> Result<()> {
+    let file = format!("{WORKBENCH}/new");
+    fs::write(&file, "x").or_refused("write", args![file])
+}
+
 /// A file is written to, and the kernel says so.
 fn notify() -> Result<()> {
     into_new(CLONE_NEWNS)?;
@@ -225,8 +229,7 @@ fn notify() -> Result<()> {
     let written = SigSet::from(Signal::SIGIO);
     written.thread_block().or_refused("sigprocmask", args![])?;
     sys::notify_of_writes(directory.as_fd()).or_refused("fcntl", args!["F_NOTIFY"])?;
-    let new = fs::write(format!("{WORKBENCH}/new"), "x");
-    new.or_refused("write", args![WORKBENCH])?;
+    write_a_byte()?;
     written.wait().or_refused("sigwait", args![]).map(drop)
 }
 

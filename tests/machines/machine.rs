@@ -1,5 +1,7 @@
 //! What a machine is, and how one is played.
 
+use std::path::Path;
+
 use nix::errno::Errno;
 use nix::unistd::geteuid;
 use syscalls::Sysno;
@@ -160,6 +162,20 @@ pub fn no_capability(call: &Call<'_>) -> Verdict {
 
 pub fn no_user_namespace(call: &Call<'_>, errno: Errno) -> Verdict {
     if flags(call) & libc::CLONE_NEWUSER == 0 { Verdict::Continue } else { Verdict::Refuse(errno) }
+}
+
+/// As a security module does it: it is asked once the kernel has found nothing else wrong with the call, such as flags that
+/// do not go together.
+pub fn module_forbids_user_namespaces(call: &Call<'_>) -> Verdict {
+    let contradictory = 1 | libc::CLONE_FS;
+    if flags(call) & contradictory == 0 { no_user_namespace(call, Errno::EACCES) } else { Verdict::Continue }
+}
+
+/// The same of mounts: the place has been found by then.
+pub fn module_forbids_mounts(call: &Call<'_>) -> Verdict {
+    let target = call.read_string(call.args[1]).unwrap_or_default();
+    let is_there = !target.starts_with('/') || Path::new(&format!("/proc/{}/root{target}", call.pid)).exists();
+    if is_there { Verdict::Refuse(Errno::EACCES) } else { Verdict::Continue }
 }
 
 pub fn no_time(call: &Call<'_>) -> Verdict {

@@ -3,7 +3,10 @@
 use nix::errno::Errno;
 use syscalls::Sysno;
 
-use super::machine::{How, Machine, no_capability, no_protocol, no_such, no_time, no_user_namespace};
+use super::machine::{
+    How, Machine, module_forbids_mounts, module_forbids_user_namespaces, no_capability, no_protocol, no_such, no_time,
+    no_user_namespace,
+};
 use crate::errors::{JAIL, MOUNTED_JAIL};
 use crate::supervisor::filter::docker;
 use crate::supervisor::{Filter, Test, Verdict};
@@ -162,7 +165,7 @@ fn no_netlink() -> Filter {
     Filter::allowing().refuse_where(Sysno::socket, netlink, Errno::EAFNOSUPPORT)
 }
 
-const OTHERS: [Machine; 23] = [
+const OTHERS: [Machine; 27] = [
     Machine::new("nothing is in the way", How::Script(EXEC)),
     Machine::new(
         "AppArmor's way",
@@ -171,12 +174,15 @@ const OTHERS: [Machine; 23] = [
     .ails(&["security-module"], 3),
     Machine::new(
         "a security module that lets mounts alone be",
-        How::Judge(&[Sysno::mount], |_| Verdict::Refuse(Errno::EACCES), EXEC),
+        How::Judge(&[Sysno::mount], module_forbids_mounts, EXEC),
     )
     .ails(&["security-module"], 3),
+    Machine::new("a profile that allows no mounts", How::Judge(&[Sysno::mount], module_forbids_mounts, PROFILE))
+        .ails(&["security-module"], 3)
+        .says(&["docker-default (enforce)"]),
     Machine::new(
         "a security module that allows no user namespace",
-        How::Judge(&[Sysno::clone3, Sysno::unshare], |call| no_user_namespace(call, Errno::EACCES), EXEC),
+        How::Judge(&[Sysno::clone3, Sysno::unshare], module_forbids_user_namespaces, EXEC),
     )
     .ails(&["security-module"], 3),
     Machine::new(
@@ -191,6 +197,13 @@ const OTHERS: [Machine; 23] = [
     .ails(&["seccomp"], 3),
     Machine::new("inside a chroot", How::Script(JAIL)).ails(&["chroot"], 3),
     Machine::new("inside a chroot on a mount", How::Script(MOUNTED_JAIL)).ails(&["chroot"], 3),
+    Machine::new("inside a chroot on a mount, without capabilities", How::Script(SEEN_JAIL))
+        .ails(&["chroot"], 3)
+        .says(&["your root directory is /mnt for process"]),
+    // The kernel says EPERM, and nothing else can be seen.
+    Machine::new("inside a chroot that does not show", How::Script(UNSEEN_JAIL))
+        .ails(&["unknown"], 3)
+        .says(&["no seccomp filter is on this process", "a chroot that does not show"]),
     Machine::new("a user without an id", How::AsPlainUser("exec unshare --user \"$0\"")).ails(&["unmapped"], 3),
     Machine::new("parts of /proc are covered", How::Script("mount --bind /dev/null /proc/version && exec \"$0\""))
         .ails(&["masked-proc"], 3),
@@ -198,23 +211,30 @@ const OTHERS: [Machine; 23] = [
     Machine::new("no /proc", How::Script("mount -t tmpfs none /proc && exec \"$0\"")).ails(&["no-proc"], 3),
     Machine::new("a read-only /sys", How::Script("mount -o remount,bind,ro /sys && exec \"$0\""))
         .ails(&["masked-sys"], 0),
-    // There is no /proc/version whose owner would tell whose the ids are.
-    Machine::new("subset=pid", How::Script(with_proc!("subset=pid"))).ails(&["masked-proc"], 3),
+    // There is no /proc/version whose owner would tell whose the ids are. The kernel mounts another proc all the same; but one
+    // PID namespace is taken already.
+    Machine::new("subset=pid", How::Script(with_proc!("subset=pid"))).ails(&["nesting"], 3),
     // In a PID namespace of its own, for a plain user mounts no other proc: so one level less is left.
     Machine::new("hidepid=2", How::Script(with_proc!("hidepid=2"))).ails(&["nesting"], 3),
     Machine::new("no time namespaces", How::Judge(&[Sysno::clone3, Sysno::unshare], no_time, EXEC))
         .ails(&["kernel"], 3),
     Machine::new("no veth", How::Judge(&[Sysno::sendto], |call| no_such(call, b"veth\0", b"vath\0"), EXEC))
-        .ails(&["module"], 3),
+        .ails(&["kernel"], 3),
     Machine::new("no setns", How::Judge(&[Sysno::setns], |_| Verdict::Refuse(Errno::EPERM), EXEC))
         .ails(&["seccomp"], 3),
     Machine::new("root in two user namespaces", How::Script("exec unshare --map-root-user \"$0\"")),
+    Machine::new(
+        "a module that is not loaded",
+        How::Judge(&[Sysno::sendto], |call| no_such(call, b"veth\0", b"vath\0"), VETH_MODULE),
+    )
+    .ails(&["module"], 3)
+    .says(&["sudo modprobe veth"]),
     Machine::new("no bridges", How::Judge(&[Sysno::sendto], |call| no_such(call, b"bridge\0", b"brodge\0"), EXEC))
-        .ails(&["module"], 0),
+        .ails(&["kernel"], 0),
     Machine::new("no nftables", How::Judge(&[Sysno::socket], |call| no_protocol(call, libc::NETLINK_NETFILTER), EXEC))
-        .ails(&["module"], 3),
+        .ails(&["kernel"], 3),
     Machine::new("no sock_diag", How::Judge(&[Sysno::socket], |call| no_protocol(call, libc::NETLINK_SOCK_DIAG), EXEC))
-        .ails(&["module"], 3),
+        .ails(&["kernel"], 3),
     Machine::new("no_new_privs", How::AsPlainUser("exec setpriv --no-new-privs \"$0\"")),
 ];
 
@@ -235,6 +255,31 @@ const OF_ROOT: [Machine; 7] = [
     Machine::new("root with subset=pid", How::AsRoot(ROOTS_SUBSET)),
     Machine::new("a plain user with subset=pid", How::AsRoot(PLAIN_USERS_SUBSET)),
 ];
+
+/// In place of what the kernel says there.
+const PROFILE: &str = "mount -t tmpfs none /mnt && echo 'docker-default (enforce)' > /mnt/current && \
+    mount --bind /mnt/current /proc/$$/attr/current && exec \"$0\"";
+
+/// A chroot on a mount, in which nobody is who could join the mount namespace once more to see its root.
+macro_rules! without_capabilities {
+    ($before:literal) => {
+        concat!(
+            "mount --rbind / /mnt && ",
+            $before,
+            "exec chroot /mnt setpriv --inh-caps=-all --bounding-set=-all \"$0\""
+        )
+    };
+}
+
+const UNSEEN_JAIL: &str = without_capabilities!("");
+
+/// Somebody stays outside, where it can be seen what the chroot's root is.
+const SEEN_JAIL: &str = without_capabilities!("{ sleep 20 </dev/null >/dev/null 2>&1 & } && ");
+
+/// Where modprobe(8) finds veth: its list of modules lies over a directory that has none.
+const VETH_MODULE: &str = "mount -t tmpfs modules /mnt && list=/mnt/modules/$(uname -r) && \
+    mkdir -p $list && echo kernel/drivers/net/veth.ko: > $list/modules.dep && \
+    mount -t overlay -o lowerdir=/mnt:/lib overlay /lib && exec \"$0\"";
 
 macro_rules! subset {
     ($as_whom:literal) => {

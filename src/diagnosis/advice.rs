@@ -21,8 +21,8 @@ pub(super) fn apparmor_restricts() -> Diagnosis {
          (kernel.apparmor_restrict_unprivileged_userns = 1)",
         "nslearn doctor --apparmor-profile   (shows a profile that allows it to nslearn alone, and how to install it). Or for \
          all programs: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        "with the profile, whoever makes nslearn run code of theirs gets what AppArmor kept from them. With the sysctl, every \
-         program may use user namespaces, and so the bugs in what they open up",
+        "with the profile, whoever may run nslearn can start any program with that right, by nslearn shell. With the sysctl, \
+         every program has it. With the right go the bugs in what user namespaces open up",
     )
 }
 

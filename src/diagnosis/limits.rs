@@ -117,21 +117,21 @@ fn hold(of: Flags, most: usize) -> nix::Result<usize> {
 }
 
 fn told(reason: Reason, of: NamespaceType) -> Diagnosis {
-    let name = format!("user.{}", of.limit());
+    let name = of.limit();
     let deep = format!("Namespaces lie in each other at most {DEEPEST} deep");
     let why = match reason {
-        Reason::Low(limit) => format!("The limit {name} is {limit} here; no disk is full"),
+        Reason::Low(limit) => format!("The limit user.{name} is {limit} here; no disk is full"),
         // One that has ended counts until the kernel has taken it down, a moment later.
         Reason::UsedUp => format!(
-            "The limit {name} is used up, perhaps by namespaces that ended just now; try once more. No disk is full"
+            "The limit user.{name} is used up, perhaps by namespaces that ended just now; try once more. No disk is full"
         ),
         Reason::Outside => format!(
-            "The limit {name} is reached, not the one here but one further out: of the machine, or of a container that you \
+            "The limit user.{name} is reached, not the one here but one further out: of the machine, or of a container that you \
              are in. No disk is full"
         ),
         Reason::Depth => format!("{deep}, and you are in many already; no disk is full"),
         Reason::DepthOrOutside => format!(
-            "{deep}, and you are that deep already; or the limit {name} is reached further out, of the machine or of a \
+            "{deep}, and you are that deep already; or the limit user.{name} is reached further out, of the machine or of a \
              container that you are in. From here the two look alike. No disk is full"
         ),
     };
@@ -139,7 +139,7 @@ fn told(reason: Reason, of: NamespaceType) -> Diagnosis {
         let remedy = "run nslearn on the machine itself, or in fewer containers within each other";
         return Diagnosis::new(Cause::Nesting, why, remedy, NO_RISK);
     }
-    let command = format!("sudo sysctl {name}={}", enough(of, reason));
+    let command = format!("sudo sysctl user.{name}={}", enough(of, reason));
     let remedy = if reason == Reason::Outside {
         format!("on the machine itself, outside of all containers: {command}")
     } else {

@@ -7,7 +7,7 @@ use super::machine::{
     How, Machine, module_forbids_mounts, module_forbids_user_namespaces, no_capability, no_protocol, no_such, no_time,
     no_user_namespace,
 };
-use crate::errors::{JAIL, MOUNTED_JAIL};
+use crate::errors::{JAIL, MOUNTED_JAIL, STRANGE_JAIL};
 use crate::supervisor::filter::docker;
 use crate::supervisor::{Filter, Test, Verdict};
 
@@ -114,7 +114,7 @@ macro_rules! filters {
 
 const FILTERS: [Machine; 6] = filters!(pivot_root, mount_setattr, umount2, sethostname, chroot, pidfd_open);
 
-const OTHER_FILTERS: [Machine; 7] = [
+const OTHER_FILTERS: [Machine; 8] = [
     Machine::new("Docker's filter", How::Behind(docker, &How::AsPlainUser(EXEC))).ails(&["seccomp"], 3),
     Machine::new(
         "a filter that has not heard of mount_setattr",
@@ -132,6 +132,11 @@ const OTHER_FILTERS: [Machine; 7] = [
     .ails(&["seccomp"], 3),
     // What the filter refuses nobody here calls.
     Machine::new("inside a chroot, behind a filter", How::Behind(no_keyctl, &How::Script(JAIL))).ails(&["chroot"], 3),
+    Machine::new(
+        "inside a chroot with a mount that is not UTF-8, behind a filter",
+        How::Behind(no_keyctl, &How::Script(STRANGE_JAIL)),
+    )
+    .ails(&["chroot"], 3),
     Machine::new("inside a chroot on a mount, behind a filter", How::Behind(no_keyctl, &How::Script(MOUNTED_JAIL)))
         .ails(&["chroot"], 3),
 ];

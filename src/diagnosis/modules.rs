@@ -1,5 +1,7 @@
 //! Parts of the kernel that may be modules: whether one could be loaded, as far as modprobe's files show it.
 
+use std::path::Path;
+
 use nix::errno::Errno;
 
 use super::machine::{release, text};
@@ -27,22 +29,18 @@ pub(super) fn diagnose(call: &Call, errno: Errno) -> Option<Diagnosis> {
     );
     let module = module(call).filter(|_| says_no)?;
     let release = release();
-    let directory = format!("/lib/modules/{release}");
-    let files = ["modules.dep", "modules.builtin"].map(|file| text(format!("{directory}/{file}")));
-    Some(
-        match look(
+    let files = ["modules.dep", "modules.builtin"].map(|file| text(format!("/lib/modules/{release}/{file}")));
+    // Where there is a /proc at all.
+    let takes_none = Path::new("/proc/filesystems").exists() && !Path::new("/proc/modules").exists();
+    match look(module, &files, takes_none) {
+        Known::Loadable => Some(advice::module(module, "modprobe(8) has it in its list, modules.dep")),
+        Known::Untold => Some(advice::module(
             module,
-            &files,
-            !text("/proc/filesystems").is_empty() && !std::path::Path::new("/proc/modules").exists(),
-        ) {
-            Known::Loadable => advice::module(module, &format!("{directory}/modules.dep has it")),
-            Known::Untold => {
-                advice::module(module, &format!("whether it could be, nobody can see here, without {directory}"))
-            }
-            Known::Missing => advice::kernel_without(module, &release),
-            Known::BuiltIn => return None,
-        },
-    )
+            "whether there is one for this kernel does not show, for modprobe(8) has no list",
+        )),
+        Known::Missing => Some(advice::kernel_without(module, &release)),
+        Known::BuiltIn => None,
+    }
 }
 
 /// The module of the kernel that a call is about.

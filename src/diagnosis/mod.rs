@@ -102,7 +102,8 @@ impl Cause {
 impl Cause {
     /// Whether the machine has it all, and not enough of what it takes to do anything.
     pub(crate) const fn is_want_of_room(self) -> bool {
-        matches!(self, Cause::Processes | Cause::Descriptors | Cause::Memory)
+        use Cause::{Descriptors, FileSize, Memory, MessageQueues, Mounts, Processes};
+        matches!(self, Processes | Descriptors | FileSize | MessageQueues | Memory | Mounts)
     }
 }
 

@@ -1,12 +1,10 @@
 //! EPERM and EACCES: who forbids it, and what shows that.
 
-use std::fs;
-
 use nix::errno::Errno;
 use nix::unistd::Uid;
 
 use super::controls::{Refuser, who_refused};
-use super::machine::{has_a_filter, missing_of_root, own_ids_are_mapped, says, text};
+use super::machine::{has_a_filter, is_the_outermost_user_namespace, missing_of_root, own_ids_are_mapped, says, text};
 use super::{Diagnosis, advice, mounts};
 use crate::transcript::{Call, FileSystem, NamespaceType, Object};
 
@@ -112,19 +110,26 @@ fn security_module() -> Option<Diagnosis> {
 
 /// Whether AppArmor is told to keep user namespaces from programs that no profile of its own speaks of.
 fn apparmor_restricts() -> bool {
-    says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
+    // A profile of its own, even one that forbids nothing, is what lets a program through.
+    let has_no_profile = current().is_none_or(|current| current == "unconfined");
+    let is_the_machines_root = Uid::effective().is_root() && is_the_outermost_user_namespace();
+    says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && has_no_profile && !is_the_machines_root
 }
 
-/// By which name a security module confines this process: AppArmor's profile or SELinux' context. `None` where there is
-/// none, or it confines nobody.
+/// What the kernel's security module calls this process: AppArmor's profile, or SELinux' context.
+fn current() -> Option<String> {
+    let files = ["/proc/self/attr/apparmor/current", "/proc/self/attr/current"];
+    let names = files.into_iter().map(|file| text(file).trim_matches(['\0', '\n', ' ']).to_owned());
+    names.into_iter().find(|name| !name.is_empty())
+}
+
+/// By which name a security module confines this process. `None` where there is none, or it confines nobody.
 fn profile() -> Option<String> {
-    let current = ["/proc/self/attr/apparmor/current", "/proc/self/attr/current"].map(text);
-    let current = current.iter().map(|name| name.trim_matches(['\0', '\n', ' '])).find(|name| !name.is_empty())?;
+    let current = current()?;
     // SELinux forbids nothing where it is not enforcing.
     let is_context = current.split(':').count() >= 3;
-    let enforces =
-        !is_context || says("/sys/fs/selinux/enforce", "1") || !fs::exists("/sys/fs/selinux/enforce").ok()?;
-    (confines(current) && enforces).then(|| current.to_owned())
+    let is_lax = is_context && says("/sys/fs/selinux/enforce", "0");
+    (confines(&current) && !is_lax).then_some(current)
 }
 
 fn confines(current: &str) -> bool {

@@ -83,33 +83,8 @@ pub(super) fn attempt(feature: Feature, network: &Result<()>) -> Result<()> {
             expect(gethostname().is_ok_and(|name| name == "probe"), feature)
         }
         Feature::Setns => join(),
-        Feature::Loopback => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
-            match TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).or_refused("connect", args!["127.0.0.1:80"]) {
-                Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
-                answer => answer.and(expect(false, feature)),
-            }
-        }
-        Feature::Ping => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
-            ping(Ipv4Addr::LOCALHOST, A_SECOND).map(drop)
-        }
-        Feature::SockDiag => {
-            let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
-            let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
-            expect(listed.len() == 1, feature)
-        }
-        Feature::Veth => cable::send(),
-        Feature::Bridge => {
-            let made = change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
-            made.about(Object::Link(LinkKind::Bridge))?;
-            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
-            expect(rows.iter().any(|row| row.name == "br0"), feature)
-        }
-        Feature::Nftables => {
-            firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
-            let tables = firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"])?;
-            expect(tables == ["inet probe"], feature)
+        Feature::Loopback | Feature::Ping | Feature::SockDiag | Feature::Veth | Feature::Bridge | Feature::Nftables => {
+            in_a_network(feature)
         }
         Feature::NestedUser => {
             into_new(CLONE_NEWUSER)?;
@@ -264,6 +239,39 @@ fn clocks() -> Result<()> {
     };
     let before = now()?;
     in_a_child(|| expect(now()? >= before + DAY, Feature::TimeOffsets))
+}
+
+fn in_a_network(feature: Feature) -> Result<()> {
+    match feature {
+        Feature::Loopback => {
+            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            match TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).or_refused("connect", args!["127.0.0.1:80"]) {
+                Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
+                answer => answer.and(expect(false, feature)),
+            }
+        }
+        Feature::Ping => {
+            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            ping(Ipv4Addr::LOCALHOST, A_SECOND).map(drop)
+        }
+        Feature::SockDiag => {
+            let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
+            let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
+            expect(listed.len() == 1, feature)
+        }
+        Feature::Veth => cable::send(),
+        Feature::Bridge => {
+            let made = change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
+            made.about(Object::Link(LinkKind::Bridge))?;
+            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+            expect(rows.iter().any(|row| row.name == "br0"), feature)
+        }
+        _ => {
+            firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
+            let tables = firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"])?;
+            expect(tables == ["inet probe"], feature)
+        }
+    }
 }
 
 /// Asks for a change of the network that the caller is in.

@@ -112,7 +112,8 @@ macro_rules! filters {
     )*] };
 }
 
-const FILTERS: [Machine; 6] = filters!(pivot_root, mount_setattr, umount2, sethostname, chroot, pidfd_open);
+const FILTERS: [Machine; 8] =
+    filters!(pivot_root, mount_setattr, umount2, sethostname, chroot, pidfd_open, prctl, unshare);
 
 const OTHER_FILTERS: [Machine; 8] = [
     Machine::new("Docker's filter", How::Behind(docker, &How::AsPlainUser(EXEC))).ails(&["seccomp"], 3),
@@ -279,7 +280,8 @@ macro_rules! without_capabilities {
 const UNSEEN_JAIL: &str = without_capabilities!("");
 
 /// Somebody stays outside, where it can be seen what the chroot's root is.
-const SEEN_JAIL: &str = without_capabilities!("{ sleep 20 </dev/null >/dev/null 2>&1 & } && ");
+const SEEN_JAIL: &str =
+    without_capabilities!("{ tail --pid=$$ --sleep-interval=0.1 --follow /dev/null </dev/null >/dev/null 2>&1 & } && ");
 
 /// Where modprobe(8) finds veth: its list of modules lies over a directory that has none.
 const VETH_MODULE: &str = "mount -t tmpfs modules /mnt && list=/mnt/modules/$(uname -r) && \

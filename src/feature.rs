@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::transcript::NamespaceType;
+
 /// Something that lessons need of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Feature {
@@ -31,6 +33,8 @@ pub(crate) enum Feature {
     Proc,
     /// A file system in memory.
     Tmpfs,
+    /// Files that grow: `RLIMIT_FSIZE` in setrlimit(2).
+    Files,
     /// A sysfs that shows a new network namespace.
     Sysfs,
     /// A file system of message queues.
@@ -63,13 +67,14 @@ pub(crate) enum Feature {
     NestedUser,
     /// PID namespaces in each other, as deep as the kernel goes.
     NestedPid,
-    /// As many processes and namespaces at once as a lesson has.
+    /// As many processes and namespaces at once as a lesson has. Each lesson needs those whose types it needs, and where
+    /// there are fewer, it depends on the moment which facts go without them.
     Several,
 }
 
 impl Feature {
     /// All of them, those on which others stand first.
-    pub(crate) const ALL: [Feature; 30] = [
+    pub(crate) const ALL: [Feature; 31] = [
         Feature::User,
         Feature::Setgroups,
         Feature::Maps,
@@ -83,6 +88,7 @@ impl Feature {
         Feature::MountSetattr,
         Feature::Proc,
         Feature::Tmpfs,
+        Feature::Files,
         Feature::Sysfs,
         Feature::Mqueue,
         Feature::PivotRoot,
@@ -102,6 +108,20 @@ impl Feature {
         Feature::Several,
     ];
 
+    /// New namespaces of a type, beside the stage's own.
+    pub(crate) const fn of(kind: NamespaceType) -> Feature {
+        match kind {
+            NamespaceType::Cgroup => Feature::Cgroup,
+            NamespaceType::Ipc => Feature::Ipc,
+            NamespaceType::Mnt => Feature::Mnt,
+            NamespaceType::Net => Feature::Net,
+            NamespaceType::Pid => Feature::Pid,
+            NamespaceType::Time => Feature::Time,
+            NamespaceType::User => Feature::NestedUser,
+            NamespaceType::Uts => Feature::Uts,
+        }
+    }
+
     /// Its name for programs, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -118,6 +138,7 @@ impl Feature {
             Feature::MountSetattr => ("mount_setattr", "mounts that are made read-only (mount_setattr)"),
             Feature::Proc => ("proc", "mounting proc"),
             Feature::Tmpfs => ("tmpfs", "mounting tmpfs"),
+            Feature::Files => ("files", "files that are written to"),
             Feature::Sysfs => ("sysfs", "mounting sysfs"),
             Feature::Mqueue => ("mqueue", "mounting mqueue"),
             Feature::PivotRoot => ("pivot_root", "a new root (pivot_root)"),

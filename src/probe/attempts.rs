@@ -14,6 +14,7 @@ use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::poll::poll;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
@@ -76,6 +77,7 @@ pub(super) fn attempt(feature: Feature, network: &Result<()>) -> Result<()> {
             chroot(WORKBENCH).or_refused("chroot", args![WORKBENCH])?;
             expect(!fs::exists("/proc/self").unwrap_or(true), feature)
         }
+        Feature::Files => write_a_byte(),
         Feature::Notify => notify(),
         Feature::Sethostname => {
             into_new(CLONE_NEWUTS)?;
@@ -164,7 +166,8 @@ fn mounts(feature: Feature) -> Result<()> {
         }
         Feature::Tmpfs => {
             rootfs::mount_tmpfs(WORKBENCH, "mode=755")?;
-            write_a_byte()
+            let file = format!("{WORKBENCH}/new");
+            File::create(&file).map(drop).or_refused("open", args![file])
         }
         Feature::Sysfs => {
             let mounted = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
@@ -190,9 +193,10 @@ fn mounts(feature: Feature) -> Result<()> {
     }
 }
 
+/// A file in memory is one as well, and lies in no directory.
 fn write_a_byte() -> Result<()> {
-    let file = format!("{WORKBENCH}/new");
-    fs::write(&file, "x").or_refused("write", args![file])
+    let file = memfd_create("probe", MFdFlags::MFD_CLOEXEC).or_refused("memfd_create", args![])?;
+    File::from(file).write_all(b"x").or_refused("write", args!["a file in memory"])
 }
 
 /// A file is written to, and the kernel says so.
@@ -204,7 +208,8 @@ fn notify() -> Result<()> {
     let written = SigSet::from(Signal::SIGIO);
     written.thread_block().or_refused("sigprocmask", args![])?;
     sys::notify_of_writes(directory.as_fd()).or_refused("fcntl", args!["F_NOTIFY"])?;
-    write_a_byte()?;
+    let file = format!("{WORKBENCH}/new");
+    fs::write(&file, "x").or_refused("write", args![file])?;
     written.wait().or_refused("sigwait", args![]).map(drop)
 }
 

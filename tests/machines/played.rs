@@ -112,8 +112,7 @@ macro_rules! filters {
     )*] };
 }
 
-const FILTERS: [Machine; 8] =
-    filters!(pivot_root, mount_setattr, umount2, sethostname, chroot, pidfd_open, prctl, unshare);
+const FILTERS: [Machine; 7] = filters!(pivot_root, mount_setattr, umount2, sethostname, chroot, pidfd_open, prctl);
 
 const OTHER_FILTERS: [Machine; 8] = [
     Machine::new("Docker's filter", How::Behind(docker, &How::AsPlainUser(EXEC))).ails(&["seccomp"], 3),

@@ -1,10 +1,11 @@
 //! Limits on namespaces: how many there may be, and how deep they may lie in each other.
 
+use std::os::fd::AsRawFd;
+
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::wait::waitpid;
 use nix::unistd::{pipe2, read};
-use std::os::fd::AsRawFd;
 
 use super::controls::in_a_child;
 use super::machine::{is_the_outermost_user_namespace, known_depth, number};

@@ -70,7 +70,7 @@ pub enum Command {
     /// Open a shell on a stage, a lesson's or an empty one: a machine to try things on, which is gone when the shell ends
     Shell(ShellOnStage),
     /// Try whether each lesson can run on this machine, and say how to mend what is in the way
-    Doctor,
+    Doctor(Doctor),
     /// Forget which lessons are finished; exit status 1 where that is not possible
     Reset,
     /// Print the completion script of a shell
@@ -88,6 +88,15 @@ pub enum Command {
 /// A name of something that nslearn knows. Whoever types bytes that are no text is told that there is no such thing.
 fn any_word() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|word| word.to_string_lossy().into_owned())
+}
+
+/// What to do besides looking.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print an AppArmor profile instead, which lets this one program use user namespaces; its head says how to install it,
+    /// and at what risk
+    #[arg(long)]
+    pub apparmor_profile: bool,
 }
 
 /// What those who write lessons want.

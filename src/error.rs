@@ -6,7 +6,7 @@ use std::io;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::transcript::{Call, NamespaceType, Value, errno_as_number, errno_name};
+use crate::transcript::{Call, NamespaceType, Object, Value, errno_as_number, errno_name};
 
 /// The result of everything on the stage.
 pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
@@ -170,6 +170,27 @@ impl<T> CallResult<T> for io::Result<T> {
 /// The errno of one library as that of the other.
 pub(crate) fn errno_of(why: rustix::io::Errno) -> Errno {
     Errno::from_raw(why.raw_os_error())
+}
+
+/// Says of a refused call what it was about.
+pub(crate) trait About {
+    /// The same, with that.
+    fn about(self, object: Object) -> Self;
+}
+
+impl About for Error {
+    fn about(mut self, object: Object) -> Self {
+        if let Error::Refused { call, .. } = &mut self {
+            call.object = Some(object);
+        }
+        self
+    }
+}
+
+impl<T> About for Result<T> {
+    fn about(self, object: Object) -> Self {
+        self.map_err(|error| error.about(object))
+    }
 }
 
 /// Makes a call once more for as long as a signal came in between: that says nothing about the call.

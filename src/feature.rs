@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::transcript::NamespaceType;
+
 /// Something that lessons need of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Feature {
@@ -31,6 +33,8 @@ pub(crate) enum Feature {
     Proc,
     /// A file system in memory.
     Tmpfs,
+    /// Files that grow: `RLIMIT_FSIZE` in setrlimit(2).
+    Files,
     /// A sysfs that shows a new network namespace.
     Sysfs,
     /// A file system of message queues.
@@ -63,13 +67,14 @@ pub(crate) enum Feature {
     NestedUser,
     /// PID namespaces in each other, as deep as the kernel goes.
     NestedPid,
-    /// As many processes and namespaces at once as a lesson has.
+    /// As many processes and namespaces at once as a lesson has. Each lesson needs those whose types it needs, and where
+    /// there are fewer, it depends on the moment which facts go without them.
     Several,
 }
 
 impl Feature {
     /// All of them, those on which others stand first.
-    pub(crate) const ALL: [Feature; 30] = [
+    pub(crate) const ALL: [Feature; 31] = [
         Feature::User,
         Feature::Setgroups,
         Feature::Maps,
@@ -83,6 +88,7 @@ impl Feature {
         Feature::MountSetattr,
         Feature::Proc,
         Feature::Tmpfs,
+        Feature::Files,
         Feature::Sysfs,
         Feature::Mqueue,
         Feature::PivotRoot,
@@ -102,8 +108,19 @@ impl Feature {
         Feature::Several,
     ];
 
-    /// Those that make a user namespace in which all others can be tried.
-    pub(crate) const OF_A_USER_NAMESPACE: [Feature; 3] = [Feature::User, Feature::Setgroups, Feature::Maps];
+    /// New namespaces of a type, beside the stage's own.
+    pub(crate) const fn of(kind: NamespaceType) -> Feature {
+        match kind {
+            NamespaceType::Cgroup => Feature::Cgroup,
+            NamespaceType::Ipc => Feature::Ipc,
+            NamespaceType::Mnt => Feature::Mnt,
+            NamespaceType::Net => Feature::Net,
+            NamespaceType::Pid => Feature::Pid,
+            NamespaceType::Time => Feature::Time,
+            NamespaceType::User => Feature::NestedUser,
+            NamespaceType::Uts => Feature::Uts,
+        }
+    }
 
     /// Its name for programs, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
@@ -121,6 +138,7 @@ impl Feature {
             Feature::MountSetattr => ("mount_setattr", "mounts that are made read-only (mount_setattr)"),
             Feature::Proc => ("proc", "mounting proc"),
             Feature::Tmpfs => ("tmpfs", "mounting tmpfs"),
+            Feature::Files => ("files", "files that are written to"),
             Feature::Sysfs => ("sysfs", "mounting sysfs"),
             Feature::Mqueue => ("mqueue", "mounting mqueue"),
             Feature::PivotRoot => ("pivot_root", "a new root (pivot_root)"),
@@ -151,12 +169,31 @@ impl Feature {
         self.words().1
     }
 
-    /// Whether a stage cannot be without it.
+    /// Whether it is tried in a network namespace of the caller's own.
+    pub(crate) const fn is_of_a_network(self) -> bool {
+        use Feature::{Bridge, Loopback, Nftables, Ping, SockDiag, Sysfs, Veth};
+        matches!(self, Sysfs | Loopback | Ping | SockDiag | Veth | Bridge | Nftables)
+    }
+
+    /// Whether a stage cannot be without it. A stage can do without cgroup and time namespaces.
     pub(crate) const fn carries_the_stage(self) -> bool {
-        use Feature::{Cgroup, Ipc, Maps, Mnt, MountSetattr, Net, Pid, PivotRoot, Proc, Setgroups, Tmpfs, User, Uts};
+        use Feature::{
+            Ipc, Maps, Mnt, MountSetattr, Net, Pid, PivotRoot, Proc, Setgroups, Sethostname, Tmpfs, User, Uts,
+        };
         matches!(
             self,
-            User | Setgroups | Maps | Mnt | Pid | Uts | Ipc | Net | Cgroup | MountSetattr | Proc | Tmpfs | PivotRoot
+            User | Setgroups
+                | Maps
+                | Mnt
+                | Pid
+                | Uts
+                | Ipc
+                | Net
+                | MountSetattr
+                | Proc
+                | Tmpfs
+                | PivotRoot
+                | Sethostname
         )
     }
 }

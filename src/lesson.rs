@@ -17,8 +17,6 @@ pub(crate) struct Lesson {
     pub question: &'static str,
     /// The manual pages to read next, such as `uts_namespaces(7)`.
     pub man: &'static [&'static str],
-    /// What it takes besides its steps' needs, where it depends on the moment which facts go without it.
-    pub may_need: &'static [Feature],
     pub steps: &'static [&'static Step],
     pub play: fn(&Stage) -> Result<()>,
 }
@@ -45,9 +43,9 @@ impl Lesson {
         facts.filter(|(step, fact)| step.needs_for(fact).any(&missing)).map(|(_, fact)| fact.id).collect()
     }
 
-    /// Whether a step needs one of these features, or the lesson may need it.
+    /// Whether a step needs one of these features.
     pub(crate) fn needs(&self, wanted: impl Fn(Feature) -> bool) -> bool {
         let of_step = |step: &&'static Step| step.facts.iter().any(|fact| step.needs_for(fact).any(&wanted));
-        self.steps.iter().any(of_step) || self.may_need.iter().any(|feature| wanted(*feature))
+        self.steps.iter().any(of_step)
     }
 }

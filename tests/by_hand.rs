@@ -154,7 +154,7 @@ const MACHINES: [(&str, &str); 8] = [
     ("filter", "Docker's filter"),
     ("covered", "parts of /proc are covered"),
     ("apparmor", "AppArmor's way"),
-    ("module", "no veth"),
+    ("module", "a module that is not loaded"),
 ];
 
 /// What the doctor said, with an anchor around all of it and another one around what is missing.

@@ -13,10 +13,22 @@ pub fn as_root_of_nothing(lab: &Lab, script: &str) -> Run {
 /// Where there can be no UTS namespace more.
 pub const NO_UTS: &str = "echo 0 > /proc/sys/user/max_uts_namespaces && exec \"$0\"";
 
-/// Where the root is a directory like any other: one with the machine's programs in it.
-pub const JAIL: &str = "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/root && mkdir tmp && \
-    for d in bin lib lib64 usr proc dev; do [ -d /$d ] && mkdir $d && mount --rbind /$d $d; done; \
-    mkdir -p \".${0%/*}\" && mount --rbind \"${0%/*}\" \".${0%/*}\" && exec chroot /mnt/root \"$0\"";
+/// Where the root is a directory like any other: one with the machine's programs in it, after what else is done there.
+macro_rules! jail {
+    ($first:literal) => {
+        concat!(
+            "mount -t tmpfs jail /mnt && mkdir /mnt/root && cd /mnt/root && mkdir tmp && ",
+            $first,
+            "for d in bin lib lib64 usr proc dev; do [ -d /$d ] && mkdir $d && mount --rbind /$d $d; done; \
+             mkdir -p \".${0%/*}\" && mount --rbind \"${0%/*}\" \".${0%/*}\" && exec chroot /mnt/root \"$0\""
+        )
+    };
+}
+
+pub const JAIL: &str = jail!("");
+
+/// The same, with a mount whose source is no UTF-8.
+pub const STRANGE_JAIL: &str = jail!("mount -t tmpfs \"$(printf 'h\\377')\" tmp && ");
 
 /// Where the root is a directory on which the machine's root is mounted once more.
 pub const MOUNTED_JAIL: &str = "mount --rbind / /mnt && exec chroot /mnt \"$0\"";

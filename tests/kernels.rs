@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::{Value, json};
 
+use crate::machines::Checkup;
 use crate::paths;
 use crate::support::{End, available, has_tool, of_kind};
 
@@ -269,6 +270,17 @@ impl Results {
         assert!(skipped.iter().any(|fact| fact["id"] == "net-veth"), "{skipped:?}");
         assert!(skipped.iter().all(|fact| fact["reason"].as_str().is_some_and(|reason| !reason.is_empty())));
     }
+
+    /// Something is in the way: the doctor finds its cause, and a lesson claims nothing that does not hold.
+    fn causes_are_found(&self, user: &str, run: &str, causes: &[&str]) {
+        let checkup = Checkup::of(&self.end(user, &format!("doctor-{run}")).must_be(3));
+        assert_eq!(checkup.causes(), causes.iter().copied().collect(), "{user}: {}", checkup.words());
+        let lessons = format!("lessons-{run}");
+        let end = self.end(user, &lessons);
+        assert!([0, 3].contains(&end.code()), "{user}: {end:?}");
+        assert!(!end.stdout.contains(r#""held":false"#), "{user}: {}", self.trouble(user, &lessons));
+        assert!(end.stderr.contains("what to do:") || end.stdout.contains(r#""remedy":"#), "{user}: {end:?}");
+    }
 }
 
 /// Runs a machine with this kernel: once, for it has no modules at first, and then it has.
@@ -281,6 +293,9 @@ fn lessons_do_what_they_can_on(version: &str) {
         assert!(kernel.as_str().unwrap().starts_with(&format!("{version}.")), "{kernel}");
         results.facts_are_skipped_with_a_reason(user);
         results.all_facts_hold(user);
+        // There the modules are not loaded yet.
+        results.causes_are_found(user, "initramfs", &["initramfs", "module"]);
+        results.causes_are_found(user, "arp", &["arp-ignore"]);
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, missing_docs, unreachable_pub)]
 
 mod anchored;
+mod apparmor;
 mod bad_input;
 mod beside;
 mod book;

@@ -8,7 +8,6 @@ use nix::sys::signal::Signal;
 use crate::actors::Actor;
 use crate::error::{Refusal, Result};
 use crate::evidence;
-use crate::feature::Feature;
 use crate::lesson::Lesson;
 use crate::stage::Stage;
 use crate::transcript::{
@@ -22,7 +21,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "a jail without walls",
     question: "A process cannot see any file outside of its directory. Is it locked in?",
     man: &["chroot(2)", "namespaces(7)", "pivot_root(2)", "unshare(1)"],
-    may_need: &[Feature::Several],
     steps: &[
         &steps::A_JAIL,
         &steps::LISTS_PROCESSES,

@@ -42,7 +42,7 @@ static PROCESSES: Ask = Ask {
 pub(super) static LISTS_PROCESSES: Step = Step {
     title: "The prisoner lists the processes",
     minutes: 1,
-    needs: &[Need::Of(Feature::Notify)],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot), Need::Of(Feature::Notify)],
     asks: &[&PROCESSES],
     facts: &[&SEES_PIDS],
     by_hand: &[ByHand::Shell("unshare --user --map-root-user chroot / ps -eo pid,ppid,comm | head -n 4")],
@@ -63,7 +63,7 @@ pub(super) static KILLS_HOST: Fact =
 pub(super) static ENDS_THEM: Step = Step {
     title: "And can end them",
     minutes: 1,
-    needs: &[Need::Of(Feature::Notify)],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot), Need::Of(Feature::Notify)],
     asks: &[],
     facts: &[&KILLS_HOST],
     by_hand: &[ByHand::Shell(
@@ -97,7 +97,7 @@ static HOSTNAME: Ask = Ask {
 pub(super) static SETS_A_NAME: Step = Step {
     title: "A name is set in the jail",
     minutes: 1,
-    needs: &[],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot)],
     asks: &[&HOSTNAME],
     facts: &[&RENAMES_HOST],
     by_hand: &[ByHand::Shell("unshare --user --map-root-user --uts sh -c 'chroot / hostname pwned; hostname'")],
@@ -121,7 +121,7 @@ pub(super) static NO_USERNS: Fact =
 pub(super) static NOTHING_ELSE: Step = Step {
     title: "Why: nothing else changed",
     minutes: 2,
-    needs: &[Need::For(Feature::NestedUser, &[&NO_USERNS])],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot), Need::For(Feature::NestedUser, &[&NO_USERNS])],
     asks: &[],
     facts: &[&SAME_NAMESPACES, &NO_USERNS],
     by_hand: &[ByHand::Shell(
@@ -157,7 +157,7 @@ static WHERE_TO: Ask = Ask {
 pub(super) static TWICE: Step = Step {
     title: "A chroot inside of the chroot",
     minutes: 2,
-    needs: &[],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot)],
     asks: &[&WHERE_TO],
     facts: &[&ESCAPE],
     by_hand: &[ByHand::Shell(
@@ -199,6 +199,8 @@ pub(super) static WITH_NAMESPACES: Step = Step {
     title: "The same jail, with namespaces",
     minutes: 2,
     needs: &[
+        Need::Of(Feature::Files),
+        Need::Of(Feature::Chroot),
         Need::Of(Feature::NestedUser),
         Need::Of(Feature::Mnt),
         Need::Of(Feature::Pid),
@@ -231,7 +233,7 @@ pub(super) static PIVOT_ROOT_HOLDS: Fact = Fact {
 pub(super) static A_ROOT_THAT_HOLDS: Step = Step {
     title: "A root that holds",
     minutes: 2,
-    needs: &[Need::Of(Feature::Mnt), Need::Of(Feature::PivotRoot)],
+    needs: &[Need::Of(Feature::Files), Need::Of(Feature::Chroot), Need::Of(Feature::Mnt), Need::Of(Feature::PivotRoot)],
     asks: &[],
     facts: &[&PIVOT_ROOT_HOLDS],
     by_hand: &[ByHand::Shell(

@@ -10,7 +10,6 @@ use nix::sys::signal::Signal;
 use crate::actors::Actor;
 use crate::error::{Refusal, Result};
 use crate::evidence;
-use crate::feature::Feature;
 use crate::lesson::Lesson;
 use crate::observe::{Interface, Listener};
 use crate::stage::Stage;
@@ -23,7 +22,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "a network each, a cable between",
     question: "Two web servers, one machine, both on port 80. How?",
     man: &["network_namespaces(7)", "veth(4)", "ip-netns(8)", "rtnetlink(7)"],
-    may_need: &[Feature::Several],
     steps: &[
         &steps::NEW_NETWORK,
         &steps::LOOPBACK_UP,

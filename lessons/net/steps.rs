@@ -24,7 +24,7 @@ static LOCALHOST: Ask = Ask {
 pub(super) static NEW_NETWORK: Step = Step {
     title: "A new network",
     minutes: 2,
-    needs: &[Need::Of(Feature::Net)],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback)],
     asks: &[&LOCALHOST],
     facts: &[&FRESH_LO_DOWN],
     by_hand: &[ByHand::Shell("unshare --user --map-root-user --net ip addr")],
@@ -47,7 +47,7 @@ pub(super) static LO_UP: Fact = Fact {
 pub(super) static LOOPBACK_UP: Step = Step {
     title: "Up goes the loopback",
     minutes: 1,
-    needs: &[Need::Of(Feature::Net)],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback)],
     asks: &[],
     facts: &[&LO_UP],
     by_hand: &[ByHand::Shell("unshare --user --map-root-user --net sh -c 'ip link set lo up; ip -br -4 addr show lo'")],
@@ -87,6 +87,7 @@ pub(super) static PORT_80: Step = Step {
     minutes: 2,
     needs: &[
         Need::Of(Feature::Net),
+        Need::Of(Feature::Loopback),
         Need::For(Feature::Nftables, &[&OWN_EVERYTHING]),
         Need::For(Feature::SockDiag, &[&OWN_EVERYTHING]),
     ],
@@ -123,7 +124,7 @@ const BY_IP: &str = "unshare --user --map-root-user --net --mount sh -c '
 pub(super) static CABLE: Step = Step {
     title: "A cable between two networks",
     minutes: 3,
-    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Veth)],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback), Need::Of(Feature::Veth)],
     asks: &[],
     facts: &[&VETH],
     by_hand: &[ByHand::Shell(BY_IP), ByHand::Docker("docker run --rm alpine ip addr")],
@@ -157,7 +158,7 @@ const IN_AND_OUT: &str = "unshare --user --map-root-user --net --mount --pid --f
 pub(super) static THERE_AND_BACK: Step = Step {
     title: "There and back again",
     minutes: 2,
-    needs: &[Need::Of(Feature::Net), Need::For(Feature::Veth, &[&ONE_PLACE])],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback), Need::For(Feature::Veth, &[&ONE_PLACE])],
     asks: &[],
     facts: &[&ONE_PLACE, &LO_IMMOVABLE],
     by_hand: &[
@@ -206,7 +207,7 @@ const BY_NAME: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket:
 pub(super) static DOOR: Step = Step {
     title: "A door beside the network",
     minutes: 2,
-    needs: &[Need::Of(Feature::Net)],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback)],
     asks: &[&WHICH_DOOR],
     facts: &[&ABSTRACT_UNIX],
     by_hand: &[ByHand::Shell(BY_NAME)],
@@ -229,7 +230,7 @@ pub(super) static HOST_SHARED: Fact =
 pub(super) static HOSTS_NETWORK: Step = Step {
     title: "The host's network, all of it",
     minutes: 1,
-    needs: &[Need::Of(Feature::Mnt), Need::Of(Feature::Uts), Need::Of(Feature::Ipc)],
+    needs: &[Need::Of(Feature::Mnt), Need::Of(Feature::Uts), Need::Of(Feature::Ipc), Need::Of(Feature::Loopback)],
     asks: &[],
     facts: &[&HOST_SHARED],
     by_hand: &[
@@ -273,7 +274,7 @@ const THE_END: &str = "unshare --user --map-root-user --net --mount sh -c '
 pub(super) static END: Step = Step {
     title: "The end of a cable",
     minutes: 2,
-    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Veth)],
+    needs: &[Need::Of(Feature::Net), Need::Of(Feature::Loopback), Need::Of(Feature::Veth)],
     asks: &[&WHAT_BECOMES_OF_V2],
     facts: &[&VETH_DIES],
     by_hand: &[ByHand::Shell(THE_END)],

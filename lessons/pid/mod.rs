@@ -9,7 +9,6 @@ use crate::actors::Actor;
 use crate::args;
 use crate::error::{Error, Refusal, Result};
 use crate::evidence;
-use crate::feature::Feature;
 use crate::lesson::Lesson;
 use crate::observe::ProcessRow;
 use crate::stage::Stage;
@@ -22,7 +21,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "one process, several numbers",
     question: "How can every container have a process number 1, when all of them run on one kernel?",
     man: &["pid_namespaces(7)", "unshare(2)", "kill(2)", "proc(5)"],
-    may_need: &[Feature::Several],
     steps: &[
         &steps::WHO_MOVES_IN,
         &steps::A_NUMBER_FOR_EACH_LEVEL,

@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use crate::actors::Actor;
 use crate::error::{Refusal, Result};
 use crate::evidence;
-use crate::feature::Feature;
 use crate::lesson::Lesson;
 use crate::observe::ProcessRow;
 use crate::stage::Stage;
@@ -20,7 +19,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "two containers, one localhost",
     question: "A page that is served in one container: how does another one get it from localhost?",
     man: &["setns(2)", "namespaces(7)", "pidfd_open(2)", "nsenter(1)"],
-    may_need: &[Feature::Several],
     steps: &[&steps::WEB_SERVER, &steps::NEXT_DOOR, &steps::JOINS, &steps::ONE_OR_TWO, &steps::LOOKS_IN],
     play,
 };

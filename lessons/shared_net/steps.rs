@@ -54,6 +54,7 @@ pub(super) static NEXT_DOOR: Step = Step {
         Need::Of(Feature::Uts),
         Need::Of(Feature::Ipc),
         Need::Of(Feature::Net),
+        Need::Of(Feature::Loopback),
         Need::Of(Feature::Proc),
     ],
     asks: &[&LOCALHOST],
@@ -82,6 +83,7 @@ const TO_JOIN: &[Need] = &[
     Need::Of(Feature::Uts),
     Need::Of(Feature::Ipc),
     Need::Of(Feature::Net),
+    Need::Of(Feature::Loopback),
     Need::Of(Feature::Proc),
     Need::Of(Feature::Setns),
 ];

@@ -18,7 +18,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "ten days older",
     question: "Can a machine that was booted an hour ago look ten days older to one of its processes?",
     man: &["time_namespaces(7)", "clock_gettime(2)", "unshare(2)", "execve(2)"],
-    may_need: &[],
     steps: &[&steps::THREE_CLOCKS, &steps::CHILDREN, &steps::TWO_CLOCKS, &steps::BOOT, &steps::LIMITS, &steps::EXEC],
     play,
 };

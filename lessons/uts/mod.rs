@@ -18,7 +18,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "one machine, two names",
     question: "Can one kernel answer to two names at the same moment?",
     man: &["uts_namespaces(7)", "unshare(2)", "sethostname(2)", "setns(2)"],
-    may_need: &[],
     steps: &[
         &steps::SHARED_NAME,
         &steps::MOVES_OUT,

@@ -45,15 +45,19 @@ struct LessonStatus {
 impl LessonStatus {
     fn of(lesson: &'static Lesson, findings: &Findings) -> LessonStatus {
         let found = |feature: Feature| findings.trials.iter().find(|(tried, _)| *tried == feature);
-        let fails = |feature: Feature| matches!(found(feature), Some((_, Some(Err(_)))));
         let comes_about = |feature: Feature| matches!(found(feature), Some((_, Some(Ok(())))));
-        let no_ground = findings.stage.is_err() || Feature::OF_A_USER_NAMESPACE.into_iter().any(fails);
-        let without = if no_ground {
+        let without = if findings.stage.is_err() {
             lesson.facts().map(|fact| fact.id).collect()
         } else {
             lesson.facts_without(|feature| !comes_about(feature))
         };
-        LessonStatus { lesson, without, more: lesson.may_need.iter().any(|feature| fails(*feature)) }
+        let short = found(Feature::Several).and_then(|(_, result)| result.as_ref()?.as_ref().err());
+        LessonStatus { lesson, without, more: short.is_some_and(|error| may_go_short(lesson, error)) }
+    }
+
+    /// Whether it is one of these features that it goes without something for.
+    fn lacks(&self, features: &[Feature]) -> bool {
+        self.more && features.contains(&Feature::Several) || self.lesson.needs(|feature| features.contains(&feature))
     }
 
     fn runs(&self) -> bool {
@@ -78,6 +82,14 @@ impl LessonStatus {
         };
         hanging(&format!("  {mark} {:<12}", self.lesson.id), &how, style, width)
     }
+}
+
+/// Whether a lesson may have too little where there was no room for several things at once: of namespaces, it must be of a
+/// type that the lesson needs.
+fn may_go_short(lesson: &Lesson, error: &Error) -> bool {
+    let Error::Refused { call, .. } = error else { return true };
+    let mut types = call.asks_for().types().peekable();
+    types.peek().is_none() || types.any(|of| lesson.needs(|feature| feature == Feature::of(of)))
 }
 
 /// Effects that are missing for one and the same reason.
@@ -135,19 +147,16 @@ impl Checkup {
 
     /// What lessons go without where these features are missing.
     fn price(&self, features: &[Feature]) -> String {
-        let stands = self.findings.stage.is_ok();
-        let ground = |feature: &Feature| {
-            Feature::OF_A_USER_NAMESPACE.contains(feature) || !stands && feature.carries_the_stage()
-        };
-        if features.is_empty() || features.iter().any(ground) {
+        let keeps_the_stage_away = self.findings.stage.is_err() && features.iter().any(|of| of.carries_the_stage());
+        if features.is_empty() || keeps_the_stage_away {
             return "all lessons".to_owned();
         }
         let missing = |feature: Feature| features.contains(&feature);
-        let needing = lessons::ALL.iter().filter_map(|lesson| match lesson.facts_without(missing).as_slice() {
-            _ if !lesson.needs(missing) => None,
-            [] => Some(format!("{} (some facts)", lesson.id)),
-            all if all.len() == lesson.facts().count() => Some(format!("{} (all of it)", lesson.id)),
-            facts => Some(format!("{} ({})", lesson.id, facts.join(", "))),
+        let needing = self.lessons.iter().filter_map(|of| match of.lesson.facts_without(missing).as_slice() {
+            [] if !of.lacks(features) => None,
+            [] => Some(format!("{} (some facts)", of.lesson.id)),
+            all if all.len() == of.lesson.facts().count() => Some(format!("{} (all of it)", of.lesson.id)),
+            facts => Some(format!("{} ({})", of.lesson.id, facts.join(", "))),
         });
         let needing: Vec<String> = needing.collect();
         if needing.is_empty() { "no lesson needs it yet".to_owned() } else { needing.join("; ") }
@@ -183,9 +192,13 @@ impl Checkup {
         let seen = self.findings.trials.iter().filter(|(_, result)| matches!(result, Some(Ok(())))).count();
         let untried = self.findings.trials.iter().filter(|(_, result)| result.is_none()).count();
         let of = Feature::ALL.len();
-        let mut text = format!("{seen} of {of} effects came about, each tried in a process of its own.");
+        let mut text = if seen == of {
+            format!("All {of} checks passed, each made in a process of its own.")
+        } else {
+            format!("{seen} of {of} checks passed, each made in a process of its own.")
+        };
         if untried > 0 {
-            text.push_str(&format!(" {untried} could not be tried: what they stand on is missing."));
+            text.push_str(&format!(" {untried} could not be made: what they build on is missing."));
         }
         hanging("", &text, Style::Quiet, width)
     }
@@ -209,7 +222,7 @@ impl Checkup {
         let lessons = self.lessons.iter().map(|of| {
             let lacks = missing.iter().filter(|known| {
                 self.findings.stage.is_err() && known.features.iter().any(|feature| feature.carries_the_stage())
-                    || of.lesson.needs(|feature| known.features.contains(&feature))
+                    || of.lacks(&known.features)
             });
             let lacks: Vec<Json> = lacks.map(|known| missing_card(&known.error, &known.advice)).collect();
             json!({

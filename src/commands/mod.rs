@@ -1,5 +1,6 @@
 //! One file a subcommand; `dev`, which has several of its own, is a folder.
 
+mod apparmor;
 mod completions;
 mod dev;
 mod doctor;
@@ -43,7 +44,8 @@ pub fn run(cli: &Cli) -> u8 {
         Some(Command::Lesson(lessons)) => lesson::run(lessons, &cli.output),
         Some(Command::Notes(wanted)) => notes::run(wanted, &cli.output),
         Some(Command::Shell(wanted)) => shell::run(wanted),
-        Some(Command::Doctor) => doctor::run(&cli.output),
+        Some(Command::Doctor(wanted)) if wanted.apparmor_profile => apparmor::run(),
+        Some(Command::Doctor(_)) => doctor::run(&cli.output),
         Some(Command::Reset) => reset::run(&cli.output),
         Some(Command::Completions { shell }) => completions::run(*shell),
         Some(Command::Man) => man::run(),

@@ -1,16 +1,21 @@
-//! From an error to its likely cause on this machine, and what to do about it. The effect decides: what was refused, and
-//! what a harmless call of the same sort is answered. What /proc says only tells look-alikes apart.
+//! From an error to its cause on this machine, and what to do about it. The error is data: which call it was, what it asked
+//! for and was about, the errno. What tells look-alikes apart is tried: a type of namespace alone, a call of the same
+//! kind that can do nothing. A cause is named where something shows it; else it is unknown, with what is known.
 
 mod advice;
-mod checks;
+mod controls;
 mod limits;
+mod machine;
+mod modules;
+mod mounts;
+mod refusals;
+mod resources;
 
 use nix::errno::Errno;
-use nix::unistd::Uid;
 
-use self::checks::{has_a_filter, is_filtered, may_change_ids, says};
+use self::controls::{Refuser, who_refused};
 use crate::error::Error;
-use crate::transcript::Call;
+use crate::transcript::{Call, Object};
 
 /// Why a machine refuses something. The names are for programs, and stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +28,14 @@ pub(crate) enum Cause {
     Processes,
     /// The limit on open file descriptors.
     Descriptors,
+    /// The limit on how large a file may be.
+    FileSize,
+    /// The limit on what message queues may take.
+    MessageQueues,
     /// There is no memory, or no more may be had.
     Memory,
+    /// The limit on how many mounts there may be.
+    Mounts,
     /// A seccomp filter, as containers have it.
     Seccomp,
     /// A security module, such as AppArmor or SELinux.
@@ -47,8 +58,12 @@ pub(crate) enum Cause {
     Root,
     /// The kernel is too old, or was built without it.
     Kernel,
-    /// A module of the kernel is not there.
+    /// A module of the kernel is not loaded.
     Module,
+    /// The root directory is the kernel's first one, which nothing can replace.
+    Initramfs,
+    /// New networks do not answer their neighbours: `net.ipv4.conf.all.arp_ignore`.
+    ArpIgnore,
     /// None of the known ones.
     Unknown,
 }
@@ -61,7 +76,10 @@ impl Cause {
             Cause::Nesting => "nesting",
             Cause::Processes => "processes",
             Cause::Descriptors => "descriptors",
+            Cause::FileSize => "file-size",
+            Cause::MessageQueues => "message-queues",
             Cause::Memory => "memory",
+            Cause::Mounts => "mounts",
             Cause::Seccomp => "seccomp",
             Cause::SecurityModule => "security-module",
             Cause::UsernsClone => "unprivileged-userns-clone",
@@ -74,6 +92,8 @@ impl Cause {
             Cause::Root => "root",
             Cause::Kernel => "kernel",
             Cause::Module => "module",
+            Cause::Initramfs => "initramfs",
+            Cause::ArpIgnore => "arp-ignore",
             Cause::Unknown => "unknown",
         }
     }
@@ -82,7 +102,29 @@ impl Cause {
 impl Cause {
     /// Whether the machine has it all, and not enough of what it takes to do anything.
     pub(crate) const fn is_want_of_room(self) -> bool {
-        matches!(self, Cause::Processes | Cause::Descriptors | Cause::Memory)
+        use Cause::{Descriptors, FileSize, Memory, MessageQueues, Mounts, Processes};
+        matches!(self, Processes | Descriptors | FileSize | MessageQueues | Memory | Mounts)
+    }
+}
+
+/// What there is to say of the risk where nobody knows of any.
+const NO_RISK: &str = "no risk known";
+
+/// A cause, and what there is to say of it.
+#[derive(Debug)]
+struct Diagnosis {
+    cause: Cause,
+    /// Why the kernel refused it, and what shows that; empty where there is nothing to add to the error.
+    why: String,
+    /// What would change that.
+    remedy: String,
+    /// What speaks against it.
+    risk: String,
+}
+
+impl Diagnosis {
+    fn new(cause: Cause, why: impl Into<String>, remedy: impl Into<String>, risk: &str) -> Diagnosis {
+        Diagnosis { cause, why: why.into(), remedy: remedy.into(), risk: risk.to_owned() }
     }
 }
 
@@ -101,88 +143,65 @@ pub(crate) struct Advice {
 
 /// The cause of an error, the way around it, and the risk of that.
 pub(crate) fn advise(error: &Error) -> Advice {
-    let cause = cause(error);
-    let mut words = match (cause, error) {
-        (Cause::Limit | Cause::Nesting, Error::Refused { call, .. }) => limits::words(cause, call),
-        (Cause::Processes | Cause::Descriptors | Cause::Memory, _) => limits::words_on_resources(cause),
-        _ => advice::on(cause, error),
-    };
-    if !words.why.is_empty() {
-        words.why.insert_str(0, ". ");
+    let Diagnosis { cause, mut why, remedy, risk } = diagnose(error);
+    if !why.is_empty() {
+        why.insert_str(0, ". ");
     }
-    Advice { cause, reason: format!("{error}{}", words.why), remedy: words.remedy, risk: words.risk }
+    Advice { cause, reason: format!("{error}{why}"), remedy, risk }
 }
 
-/// Which of the causes it is.
-fn cause(error: &Error) -> Cause {
-    let (call, errno) = match error {
-        Error::Refused { call, errno, .. } | Error::Transport { call, errno } => (call, *errno),
-        Error::NoIdsForRoot | Error::ClosedRoot => return Cause::Root,
-        _ => return Cause::Unknown,
+fn diagnose(error: &Error) -> Diagnosis {
+    let known = match error {
+        Error::Refused { call, errno, .. } | Error::Transport { call, errno } => known(call, *errno),
+        Error::NoIdsForRoot => Some(advice::no_ids_for_root()),
+        Error::ClosedRoot => Some(advice::closed_root()),
+        _ => None,
     };
-    let syscall = call.syscall.as_str();
-    let names = |start: &str| call.words().any(|word| word.starts_with(start));
-    let born = matches!(syscall, "clone3" | "clone" | "fork" | "unshare");
-    let powerful = born || takes_a_capability(syscall);
-    match errno {
-        Errno::ENOSPC if born => limits::cause(call),
-        Errno::EAGAIN if born => Cause::Processes,
-        Errno::EMFILE | Errno::ENFILE => Cause::Descriptors,
-        Errno::ENOMEM => Cause::Memory,
-        Errno::EROFS if names("/proc") => Cause::ReadOnlyProc,
-        Errno::ENOENT if names("/proc/self") => Cause::NoProc,
-        Errno::EPERM | Errno::EACCES if writes_a_map(call) => no_map(),
-        _ if is_filtered(syscall, errno) => Cause::Seccomp,
-        Errno::EPERM if born => no_user_namespace(),
-        Errno::EPERM if syscall == "mount" && names("proc") => Cause::MaskedProc,
-        Errno::EPERM if syscall == "mount" && names("sysfs") => Cause::MaskedSys,
-        Errno::EPERM | Errno::EACCES if powerful => Cause::SecurityModule,
-        Errno::EINVAL | Errno::ENOSYS | Errno::ENODEV if powerful => Cause::Kernel,
-        Errno::EOPNOTSUPP | Errno::EPROTONOSUPPORT | Errno::EAFNOSUPPORT | Errno::ENOENT
-            if may_be_a_module(syscall) =>
-        {
-            Cause::Module
+    known.unwrap_or_else(|| advice::unknown(error))
+}
+
+/// The cause, where something shows it.
+fn known(call: &Call, errno: Errno) -> Option<Diagnosis> {
+    let makes_namespaces = matches!(call.syscall.as_str(), "clone3" | "clone" | "unshare");
+    if errno == Errno::ENOSPC && makes_namespaces {
+        return Some(limits::diagnose(call));
+    }
+    if let Some(scarcity) = resources::diagnose(call, errno) {
+        return Some(scarcity);
+    }
+    match (errno, call.object) {
+        (Errno::EROFS, Some(Object::Setgroups | Object::Map)) if mounts::proc_is_read_only() => {
+            return Some(advice::read_only_proc());
         }
-        _ => Cause::Unknown,
+        (Errno::ENOENT, _) if !machine::has_a_proc() => return Some(advice::no_proc()),
+        (Errno::ENOENT, _) if !machine::is_in_this_proc() => return Some(advice::anothers_proc()),
+        (Errno::ETIMEDOUT, Some(Object::Neighbour { arp_ignore })) if arp_ignore > 0 => {
+            return Some(advice::arp_ignore(arp_ignore));
+        }
+        (Errno::EINVAL, _) if call.syscall == "pivot_root" && mounts::root_is_the_initramfs() => {
+            return Some(advice::initramfs());
+        }
+        (Errno::EPERM, _) if makes_namespaces && refusals::is_switched_off() => return Some(advice::userns_clone()),
+        _ => {}
+    }
+    // Before all other reasons: behind a filter the kernel has not even looked.
+    if who_refused(call, errno) == Refuser::Filter {
+        return Some(advice::seccomp());
+    }
+    match errno {
+        Errno::EPERM | Errno::EACCES => refusals::diagnose(call, errno),
+        Errno::EINVAL | Errno::ENOSYS | Errno::ENODEV if is_younger_than_some_kernels(call, errno) => {
+            Some(advice::kernel())
+        }
+        _ => modules::diagnose(call, errno),
     }
 }
 
-/// Whether the call writes a map of ids, or what stands before it.
-fn writes_a_map(call: &Call) -> bool {
-    const FILES: [&str; 3] = ["uid_map", "gid_map", "setgroups"];
-    let is_one = |path: &str| path.rsplit('/').next().is_some_and(|file| FILES.contains(&file));
-    call.syscall == "setgroups" || call.words().any(|word| word.starts_with("/proc/") && is_one(word))
-}
-
-/// What root of a user namespace of its own may do, unless something else than its capabilities forbids it.
-fn takes_a_capability(syscall: &str) -> bool {
-    const CALLS: [&str; 7] = ["mount", "mount_setattr", "pivot_root", "umount2", "setns", "sethostname", "chroot"];
-    CALLS.contains(&syscall)
-}
-
-fn may_be_a_module(syscall: &str) -> bool {
-    matches!(syscall, "rtnetlink" | "nfnetlink" | "sock_diag" | "socket")
-}
-
-/// EPERM at a new user namespace has four known causes: unshare(2) names two of them, the others are a setting of
-/// Debian's and a filter that lets other calls pass.
-fn no_user_namespace() -> Cause {
-    if says("/proc/sys/kernel/unprivileged_userns_clone", "0") && !Uid::effective().is_root() {
-        Cause::UsernsClone
-    } else if !checks::own_ids_are_mapped() {
-        Cause::Unmapped
-    } else if !checks::is_surely_in_a_chroot() && has_a_filter() {
-        Cause::Seccomp
-    } else {
-        Cause::Chroot
+/// Whether this errno is how a kernel without such a call, such a type of namespace or such a file system answers.
+fn is_younger_than_some_kernels(call: &Call, errno: Errno) -> bool {
+    match call.syscall.as_str() {
+        "clone3" | "clone" | "unshare" | "fork" | "pidfd_open" | "setns" | "mount_setattr" | "fcntl" => true,
+        "mount" => errno == Errno::ENODEV,
+        _ => errno == Errno::ENOSYS,
     }
-}
-
-fn no_map() -> Cause {
-    if Uid::effective().is_root() && !may_change_ids() { Cause::Root } else { Cause::SecurityModule }
-}
-
-/// Whether AppArmor is told to keep user namespaces from programs that no profile of its own speaks of.
-fn apparmor_restricts() -> bool {
-    says("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
 }

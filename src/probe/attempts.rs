@@ -1,6 +1,9 @@
 //! How each feature is tried. The caller is root of a user namespace, in a process that is there for nothing else.
 
+mod cable;
+
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -9,7 +12,9 @@ use netlink_packet_route::RouteNetlinkMessage;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
+use nix::poll::poll;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::waitpid;
 use nix::time::{ClockId, clock_gettime};
@@ -17,23 +22,33 @@ use nix::unistd::{chdir, chroot, gethostname, getpid, pipe2, read, sethostname};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::args;
-use crate::error::{CallResult, Error, Result, retried};
+use crate::error::{About, CallResult, Error, Result, retried};
 use crate::feature::Feature;
 use crate::observe::netlink::Netlink;
 use crate::observe::{firewall, links, namespaces, processes, sockets};
 use crate::sandbox::{in_a_child, map_root, rootfs};
 use crate::sys::{self, Forked};
 use crate::transcript::{
-    CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, Flags,
-    NamespaceType, Value,
+    CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, FileSystem,
+    Flags, LinkKind, NamespaceType, Object, Value,
 };
-use crate::verbs::{bridge, echo, up, veth};
+use crate::verbs::{bridge, ping, up};
 
 /// A directory that is there wherever a user namespace gets its ids. It is covered only in the mount namespace of an attempt.
 const WORKBENCH: &str = "/proc";
 
-/// Tries a feature here and now.
-pub(super) fn attempt(feature: Feature) -> Result<()> {
+/// How long an answer may take that comes at once, if it comes: in seconds.
+const A_SECOND: i64 = 1;
+
+/// How often a network namespace is tried where there is none more to be had, and after which pause.
+const TRIES: u32 = 30;
+const A_MOMENT: u8 = 10;
+
+/// Tries a feature here and now. The caller is in a network namespace of its own, if it has come to one.
+pub(super) fn attempt(feature: Feature, network: &Result<()>) -> Result<()> {
+    if feature.is_of_a_network() {
+        network.clone()?;
+    }
     match feature {
         // The caller is root of a user namespace, so these have come about.
         Feature::User | Feature::Setgroups | Feature::Maps => expect(nix::unistd::geteuid().is_root(), feature),
@@ -64,6 +79,7 @@ pub(super) fn attempt(feature: Feature) -> Result<()> {
             chroot(WORKBENCH).or_refused("chroot", args![WORKBENCH])?;
             expect(!fs::exists("/proc/self").unwrap_or(true), feature)
         }
+        Feature::Files => write_a_byte(),
         Feature::Notify => notify(),
         Feature::Sethostname => {
             into_new(CLONE_NEWUTS)?;
@@ -72,13 +88,12 @@ pub(super) fn attempt(feature: Feature) -> Result<()> {
         }
         Feature::Setns => join(),
         Feature::Loopback | Feature::Ping | Feature::SockDiag | Feature::Veth | Feature::Bridge | Feature::Nftables => {
-            into_new(CLONE_NEWNET)?;
-            network(feature)
+            in_a_network(feature)
         }
         Feature::NestedUser => {
             into_new(CLONE_NEWUSER)?;
             map_root()?;
-            chroot(WORKBENCH).or_refused("chroot", args![WORKBENCH])
+            expect(nix::unistd::geteuid().is_root(), feature)
         }
         Feature::NestedPid => nest(),
         Feature::Several => several(),
@@ -90,11 +105,19 @@ fn expect(held: bool, feature: Feature) -> Result<()> {
 }
 
 /// Makes namespaces, one type after the other, so that a refusal says of which.
-fn into_new(flags: Flags) -> Result<()> {
-    flags
-        .types()
-        .map(Flags::from)
-        .try_for_each(|flag| unshare(CloneFlags::from_bits_retain(flag.bits())).or_refused("unshare", args![flag]))
+pub(super) fn into_new(flags: Flags) -> Result<()> {
+    flags.types().map(Flags::from).try_for_each(|flag| {
+        let mut tries = if flag == CLONE_NEWNET { TRIES } else { 1 };
+        loop {
+            tries -= 1;
+            match unshare(CloneFlags::from_bits_retain(flag.bits())) {
+                // The kernel takes a network namespace down in its own time, and gives no notice of it: those of the trials
+                // before count for some 40 ms more.
+                Err(Errno::ENOSPC) if tries > 0 => drop(poll(&mut [], A_MOMENT)),
+                made => return made.or_refused("unshare", args![flag]),
+            }
+        }
+    })
 }
 
 /// Makes a namespace, and sees that it is another one.
@@ -110,11 +133,7 @@ fn moved(of: NamespaceType) -> Result<()> {
 }
 
 fn mounts(feature: Feature) -> Result<()> {
-    let other = match feature {
-        Feature::Sysfs => CLONE_NEWNET,
-        Feature::Mqueue => CLONE_NEWIPC,
-        _ => Flags::default(),
-    };
+    let other = if feature == Feature::Mqueue { CLONE_NEWIPC } else { Flags::default() };
     into_new(CLONE_NEWNS | other)?;
     rootfs::make_private()?;
     let none = None::<&str>;
@@ -128,20 +147,22 @@ fn mounts(feature: Feature) -> Result<()> {
         }
         Feature::Tmpfs => {
             rootfs::mount_tmpfs(WORKBENCH, "mode=755")?;
-            let new = fs::write(format!("{WORKBENCH}/new"), "");
-            new.or_refused("open", args![WORKBENCH])
+            let file = format!("{WORKBENCH}/new");
+            File::create(&file).map(drop).or_refused("open", args![file])
         }
         Feature::Sysfs => {
-            mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).or_refused("mount", args!["sysfs"])?;
+            let mounted = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
+            mounted.or_refused("mount", args!["sysfs"]).about(Object::FileSystem(FileSystem::Sysfs))?;
             let shown = fs::read_dir("/sys/class/net").or_refused("open", args!["/sys/class/net"])?;
             let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
             expect(rows.len() == shown.count(), feature)
         }
         Feature::Mqueue => {
-            mount(Some("mqueue"), WORKBENCH, Some("mqueue"), MsFlags::empty(), none)
-                .or_refused("mount", args!["mqueue"])?;
-            let new = File::create(format!("{WORKBENCH}/new")).map(drop);
-            new.or_refused("open", args![WORKBENCH])
+            let mounted = mount(Some("mqueue"), WORKBENCH, Some("mqueue"), MsFlags::empty(), none);
+            mounted.or_refused("mount", args!["mqueue"]).about(Object::FileSystem(FileSystem::Mqueue))?;
+            let queue = format!("{WORKBENCH}/new");
+            let new = File::create(&queue).map(drop).or_refused("open", args![queue]);
+            new.about(Object::FileSystem(FileSystem::Mqueue))
         }
         _ => {
             rootfs::mount_tmpfs(WORKBENCH, "mode=755")?;
@@ -153,6 +174,12 @@ fn mounts(feature: Feature) -> Result<()> {
     }
 }
 
+/// A file in memory is one as well, and lies in no directory.
+fn write_a_byte() -> Result<()> {
+    let file = memfd_create("probe", MFdFlags::MFD_CLOEXEC).or_refused("memfd_create", args![])?;
+    File::from(file).write_all(b"x").or_refused("write", args!["a file in memory"])
+}
+
 /// A file is written to, and the kernel says so.
 fn notify() -> Result<()> {
     into_new(CLONE_NEWNS)?;
@@ -162,8 +189,8 @@ fn notify() -> Result<()> {
     let written = SigSet::from(Signal::SIGIO);
     written.thread_block().or_refused("sigprocmask", args![])?;
     sys::notify_of_writes(directory.as_fd()).or_refused("fcntl", args!["F_NOTIFY"])?;
-    let new = fs::write(format!("{WORKBENCH}/new"), "x");
-    new.or_refused("write", args![WORKBENCH])?;
+    let file = format!("{WORKBENCH}/new");
+    fs::write(&file, "x").or_refused("write", args![file])?;
     written.wait().or_refused("sigwait", args![]).map(drop)
 }
 
@@ -200,16 +227,7 @@ fn clocks() -> Result<()> {
     in_a_child(|| expect(now()? >= before + DAY, Feature::TimeOffsets))
 }
 
-fn network(feature: Feature) -> Result<()> {
-    let change = |args: Vec<Value>, request: RouteNetlinkMessage, flags: u16| {
-        let changed = Netlink::open().and_then(|netlink| netlink.change(request, flags));
-        changed.or_refused("rtnetlink", args)
-    };
-    let there = |name: &str| {
-        let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
-        Ok(rows.iter().any(|row| row.name == name))
-    };
-    let new = NLM_F_CREATE | NLM_F_EXCL;
+fn in_a_network(feature: Feature) -> Result<()> {
     match feature {
         Feature::Loopback => {
             change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
@@ -220,20 +238,19 @@ fn network(feature: Feature) -> Result<()> {
         }
         Feature::Ping => {
             change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
-            echo(Ipv4Addr::LOCALHOST).or_refused("ping", args!["127.0.0.1"]).map(drop)
+            ping(Ipv4Addr::LOCALHOST, A_SECOND).map(drop)
         }
         Feature::SockDiag => {
             let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
             let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
             expect(listed.len() == 1, feature)
         }
-        Feature::Veth => {
-            change(args!["RTM_NEWLINK", "veth"], veth("v1", "v2", getpid().as_raw()), new)?;
-            expect(there("v1")? && there("v2")?, feature)
-        }
+        Feature::Veth => cable::send(),
         Feature::Bridge => {
-            change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), new)?;
-            expect(there("br0")?, feature)
+            let made = change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
+            made.about(Object::Link(LinkKind::Bridge))?;
+            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+            expect(rows.iter().any(|row| row.name == "br0"), feature)
         }
         _ => {
             firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
@@ -241,6 +258,12 @@ fn network(feature: Feature) -> Result<()> {
             expect(tables == ["inet probe"], feature)
         }
     }
+}
+
+/// Asks for a change of the network that the caller is in.
+fn change(args: Vec<Value>, request: RouteNetlinkMessage, flags: u16) -> Result<()> {
+    let changed = Netlink::open().and_then(|netlink| netlink.change(request, flags));
+    changed.or_refused("rtnetlink", args)
 }
 
 /// As deep as the lesson on PID namespaces goes.

@@ -12,6 +12,7 @@ use crate::actors::Tried;
 use crate::error::{Error, Result};
 use crate::feature::Feature;
 use crate::sandbox::{Sandbox, SandboxKind, in_a_child};
+use crate::transcript::{CLONE_NEWNET, Object};
 
 /// What came of trying a feature; `None` where it could not be tried, as what it stands on is not there.
 pub(crate) type Trial = (Feature, Option<Result<()>>);
@@ -78,21 +79,20 @@ fn try_bare(features: &[Feature]) -> Vec<Trial> {
 /// Which of the features that make a user namespace was refused; `None` where it did not come to one.
 fn stopped_at(why: &Error) -> Option<Feature> {
     let Error::Refused { call, .. } = why else { return None };
-    let writes = |file: &str| call.words().any(|word| word == format!("/proc/self/{file}"));
-    match call.syscall.as_str() {
-        "clone3" => Some(Feature::User),
-        "setgroups" => Some(Feature::Setgroups),
-        "setresgid" | "setresuid" => Some(Feature::Maps),
-        _ if writes("setgroups") => Some(Feature::Setgroups),
-        "write" => Some(Feature::Maps),
-        _ => None,
+    match call.object {
+        Some(Object::Setgroups) => Some(Feature::Setgroups),
+        Some(Object::Map) => Some(Feature::Maps),
+        _ => (call.syscall == "clone3").then_some(Feature::User),
     }
 }
 
 fn try_all(kind: SandboxKind, features: &[Feature]) -> Result<Vec<Trial>> {
     let mut sandbox = Sandbox::open(kind, |init| {
+        // One for all that is tried in one: there may be few of them, and those that have ended count for a while.
+        let lacks_a_network = kind == SandboxKind::UserNamespace && features.iter().any(|of| of.is_of_a_network());
+        let network = if lacks_a_network { attempts::into_new(CLONE_NEWNET) } else { Ok(()) };
         for feature in features.iter().copied() {
-            init.log.tell(Tried { feature, result: in_a_process_of_its_own(feature) });
+            init.log.tell(Tried { feature, result: in_a_process_of_its_own(feature, &network) });
         }
         Ok(())
     })?;
@@ -101,10 +101,10 @@ fn try_all(kind: SandboxKind, features: &[Feature]) -> Result<Vec<Trial>> {
 }
 
 /// Tries a feature in a child: whatever comes of it ends with that.
-fn in_a_process_of_its_own(feature: Feature) -> Result<()> {
+fn in_a_process_of_its_own(feature: Feature, network: &Result<()>) -> Result<()> {
     in_a_child(|| {
         // Where the one who tries is gone, nobody wants to know any more.
         let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-        attempts::attempt(feature)
+        attempts::attempt(feature, network)
     })
 }

@@ -24,8 +24,8 @@ fn events(words: &str) -> Vec<Event> {
     let row = Membership { actor: some(), pids: vec![1], namespaces: Vec::new() };
     let look = |look| Event::Saw { actor: words.to_owned(), look };
     let called = |answer| {
-        let (actor, syscall, args) = (some(), some(), vec![Value::Text(some()), Value::Name(some())]);
-        Event::Called(Called { actor, call: Call { syscall, args }, answer, times: 2, remark: Some(some()) })
+        let call = Call::new(words, vec![Value::Text(some()), Value::Name(some())]);
+        Event::Called(Called { actor: some(), call, answer, times: 2, remark: Some(some()) })
     };
     let values = || IndexMap::from([(some(), Value::Name(some())), ("other".to_owned(), Value::Kernel(some()))]);
     vec![

@@ -8,9 +8,9 @@ use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use super::taken::taken;
 use crate::args;
-use crate::error::{CallResult, Error, Result};
+use crate::error::{About, CallResult, Error, Result};
 use crate::observe::{kernel_file, known_as};
-use crate::transcript::Value;
+use crate::transcript::{Object, Value};
 
 /// How many ids a stage opened by root is made of, where there are so many that nobody has.
 const COUNT: u64 = 65_536;
@@ -67,9 +67,9 @@ impl Maps {
     pub(super) fn write_own(&self) -> Result<()> {
         let Maps::Own { uid, gid } = self else { return Ok(()) };
         // Before gid_map, or that one is EPERM: else a group that denies its members something could be dropped.
-        write("/proc/self/setgroups", "deny")?;
-        write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-        write("/proc/self/gid_map", &format!("0 {gid} 1"))
+        write("/proc/self/setgroups", "deny").about(Object::Setgroups)?;
+        write("/proc/self/uid_map", &format!("0 {uid} 1")).about(Object::Map)?;
+        write("/proc/self/gid_map", &format!("0 {gid} 1")).about(Object::Map)
     }
 
     /// Writes the maps of the stage's first process from outside, where that is root's affair.
@@ -90,10 +90,10 @@ impl Maps {
     pub(super) fn drop_into(&self) -> Result<()> {
         if let Maps::Range { .. } = self {
             // The groups go first: once the ids are dropped, that would need a capability again.
-            setgroups(&[]).or_refused("setgroups", args!["[]"])?;
+            setgroups(&[]).or_refused("setgroups", args!["[]"]).about(Object::Setgroups)?;
             let (gid, uid) = (Gid::from_raw(0), Uid::from_raw(0));
-            setresgid(gid, gid, gid).or_refused("setresgid", args![0_i64])?;
-            setresuid(uid, uid, uid).or_refused("setresuid", args![0_i64])?;
+            setresgid(gid, gid, gid).or_refused("setresgid", args![0_i64]).about(Object::Map)?;
+            setresuid(uid, uid, uid).or_refused("setresuid", args![0_i64]).about(Object::Map)?;
         }
         Ok(())
     }
@@ -104,8 +104,9 @@ impl Maps {
 fn machines_root() -> Vec<u32> {
     /// What the kernel shows instead of an id that has no number here: user_namespaces(7).
     const OVERFLOW: u32 = 65_534;
-    // Where nobody can tell, root is taken for the machine's.
-    let owners = fs::metadata("/proc/version").map_or(vec![0], |seen| vec![seen.uid(), seen.gid()]);
+    // Where /proc shows processes alone, its own directory is left. Where nobody can tell, root is taken for the machine's.
+    let seen = fs::metadata("/proc/version").or_else(|_| fs::metadata("/proc"));
+    let owners = seen.map_or(vec![0], |seen| vec![seen.uid(), seen.gid()]);
     owners.into_iter().filter(|owner| *owner != OVERFLOW).collect()
 }
 
@@ -179,7 +180,10 @@ pub(crate) fn map_root() -> Result<()> {
 fn write_both(pid: i32, first: u32, count: u32) -> Result<()> {
     let pid = known_as::number(pid).or_refused("open", args!["/proc/self/fdinfo"])?;
     let map = format!("0 {first} {count}");
-    ["uid_map", "gid_map"].into_iter().try_for_each(|file| write(&format!("/proc/{pid}/{file}"), &map))
+    ["uid_map", "gid_map"]
+        .into_iter()
+        .try_for_each(|file| write(&format!("/proc/{pid}/{file}"), &map))
+        .about(Object::Map)
 }
 
 /// Writes a map; it must be one write(2).

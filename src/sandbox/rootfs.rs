@@ -11,8 +11,9 @@ use nix::unistd::{chdir, pivot_root};
 
 use super::kept::Kept;
 use crate::args;
-use crate::error::{CallResult, Result};
+use crate::error::{About, CallResult, Result};
 use crate::sys;
+use crate::transcript::{FileSystem, Object};
 
 /// What the stage's own file systems call themselves in /proc/self/mountinfo.
 pub(crate) const MOUNT_SOURCE: &str = "nslearn-stage";
@@ -118,13 +119,17 @@ fn seal() -> Result<()> {
 /// Mounts a proc of the caller's PID namespace.
 pub(crate) fn mount_proc(target: &str) -> Result<()> {
     let harmless = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), target, Some("proc"), harmless, NONE).or_refused("mount", args!["proc"])
+    mount(Some("proc"), target, Some("proc"), harmless, NONE)
+        .or_refused("mount", args!["proc"])
+        .about(Object::FileSystem(FileSystem::Proc))
 }
 
 /// Mounts a file system in memory.
 pub(crate) fn mount_tmpfs<P: NixPath + ?Sized>(target: &P, mode: &str) -> Result<()> {
     let own = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some(MOUNT_SOURCE), target, Some("tmpfs"), own, Some(mode)).or_refused("mount", args!["tmpfs"])
+    mount(Some(MOUNT_SOURCE), target, Some("tmpfs"), own, Some(mode))
+        .or_refused("mount", args!["tmpfs"])
+        .about(Object::FileSystem(FileSystem::Tmpfs))
 }
 
 /// Makes the mount at the working directory the root, and takes the old one off.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 
-use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getcpu, sched_setaffinity};
 use nix::sys::prctl;
 use nix::unistd::Pid;
@@ -80,11 +79,11 @@ fn clone3(types: Flags, options: i32) -> Result<Forked> {
     sys::clone3(types.bits() | options).or_refused("clone3", args![types])
 }
 
-/// Makes a process in new namespaces of these types, or, where a kernel was built without one of those that a stage can
-/// be without, or a limit forbids it, without that one: clone3(2) with `options` besides.
+/// Makes a process in new namespaces of these types; or without one or both of those that a stage can be without, for
+/// whatever reason they cannot be had: all else can be shown all the same. clone3(2) with `options` besides.
 pub(super) fn clone3_into(types: Flags, options: i32) -> Result<Forked> {
     let refused = match clone3(types, options) {
-        Err(error) if matches!(error.errno(), Some(Errno::EINVAL | Errno::ENOSPC | Errno::EPERM)) => error,
+        Err(error) => error,
         made => return made,
     };
     let fewer = [CLONE_NEWTIME, CLONE_NEWCGROUP, DISPENSABLE].map(|dispensed| types.without(dispensed));

@@ -4,7 +4,8 @@
 //! |---|---|---|---|
 //! | SIGHUP | ignored if it was so (nohup), else default | default | as it was |
 //! | SIGINT, SIGQUIT | the same (a job in a script's background), else default | default | as it was |
-//! | SIGPIPE, SIGXFSZ | ignored: write(2) says EPIPE, EFBIG | default | as it was |
+//! | SIGPIPE | ignored: write(2) says EPIPE | default | as it was |
+//! | SIGXFSZ | ignored: write(2) says EFBIG | ignored | as it was |
 //! | SIGCHLD | default: ignored, it takes what waitpid(2) waits for | default | as it was |
 //! | all others | default | default | as it was |
 //! | blocked | none | none | as it was |
@@ -61,7 +62,7 @@ pub fn put_signals_in_order() {
 
 /// Makes the signals of a process that was just forked those of a new one.
 pub fn default_signals() {
-    for signal in MAY_STAY_IGNORED.into_iter().chain(TOLD_BY_ERRNO) {
+    for signal in MAY_STAY_IGNORED.into_iter().chain([libc::SIGPIPE]) {
         dispose(signal, libc::SIG_DFL);
     }
     swap_mask(0);

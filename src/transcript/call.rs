@@ -15,12 +15,48 @@ pub(crate) struct Call {
     pub syscall: String,
     /// Its arguments.
     pub args: Vec<Value>,
+    /// What it was about, for [`crate::diagnosis`]: the arguments above are for a reader, and may be shortened.
+    pub object: Option<Object>,
+}
+
+/// What a call is about, where its name does not say it and the cause of a refusal depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Object {
+    /// `/proc/PID/setgroups`, which goes before a map: user_namespaces(7).
+    Setgroups,
+    /// `/proc/PID/uid_map` or `/proc/PID/gid_map`.
+    Map,
+    /// A file system of a type, or a file in it.
+    FileSystem(FileSystem),
+    /// An interface of a kind that the kernel has as a module.
+    Link(LinkKind),
+    /// A neighbour on a cable, in a network whose `net.ipv4.conf.all.arp_ignore` is this.
+    Neighbour {
+        /// The setting: 0 where it cannot be read.
+        arp_ignore: u64,
+    },
+}
+
+/// A type of file system that the kernel makes itself: proc(5), sysfs(5), tmpfs(5), mq_overview(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum FileSystem {
+    Proc,
+    Sysfs,
+    Tmpfs,
+    Mqueue,
+}
+
+/// A kind of interface, as `ip link add type KIND` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LinkKind {
+    Veth,
+    Bridge,
 }
 
 impl Call {
     /// A call of this name: see [`crate::args!`].
     pub(crate) fn new(syscall: &str, args: Vec<Value>) -> Self {
-        Call { syscall: syscall.to_owned(), args }
+        Call { syscall: syscall.to_owned(), args, object: None }
     }
 
     /// The types of namespaces that it asks for.

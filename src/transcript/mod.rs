@@ -13,7 +13,7 @@ mod story;
 mod value;
 
 pub(crate) use call::errno_as_number;
-pub(crate) use call::{Call, errno_name};
+pub(crate) use call::{Call, FileSystem, LinkKind, Object, errno_name};
 pub(crate) use clock::{Ahead, Clock, Reading};
 pub(crate) use look::{Look, Membership};
 pub(crate) use namespace::{

@@ -14,11 +14,11 @@ use nix::unistd;
 
 use crate::actors::{Actor, Process};
 use crate::args;
-use crate::error::{CallResult, Result, retried};
+use crate::error::{About, CallResult, Result, retried};
 use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::sys;
-use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, Event, Look, Value};
+use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, Event, FileSystem, Look, Object, Value};
 
 impl Actor {
     /// Makes a directory: mkdir(2).
@@ -104,7 +104,7 @@ impl Actor {
     /// # Errors
     /// `EPERM` where the proc that is there already hides something.
     pub(crate) fn mount_proc(&self, target: &str) -> Result<()> {
-        self.mount(Some("proc"), target, Some("proc"), MsFlags::empty())
+        self.mount(Some("proc"), target, Some("proc"), MsFlags::empty()).about(Object::FileSystem(FileSystem::Proc))
     }
 
     /// Shows a directory at another place as well: mount(2), `MS_BIND`.

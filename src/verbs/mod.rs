@@ -13,5 +13,5 @@ mod sockets;
 mod time;
 mod uts;
 
-pub(crate) use net::{bridge, up, veth};
-pub(crate) use sockets::echo;
+pub(crate) use net::{address, bridge, up, veth, wait_for_link};
+pub(crate) use sockets::ping;

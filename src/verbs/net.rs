@@ -10,11 +10,11 @@ use nix::errno::Errno;
 
 use crate::actors::{Actor, Process};
 use crate::args;
-use crate::error::{CallResult, Result};
+use crate::error::{About, CallResult, Result};
 use crate::observe::netlink::{Netlink, Refused};
 use crate::observe::{Interface, Route, firewall, links};
 use crate::stage::Stage;
-use crate::transcript::{CLONE_NEWNET, Look, MacAddress, Value};
+use crate::transcript::{CLONE_NEWNET, LinkKind, Look, MacAddress, Object, Value};
 
 /// The multicast group that hears of every interface that comes, goes or changes: rtnetlink(7).
 const RTNLGRP_LINK: u32 = 1;
@@ -42,15 +42,7 @@ impl Actor {
         self.change(CLONE_NEWNET, "rtnetlink", (name.to_owned(), address, prefix), |me, (name, address, prefix)| {
             let index = index_of(&name)?;
             let args = vec![Value::from("RTM_NEWADDR"), Value::Name(name), Value::Text(format!("{address}/{prefix}"))];
-            configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || {
-                let mut message = AddressMessage::default();
-                message.header.family = AddressFamily::Inet;
-                message.header.prefix_len = prefix;
-                message.header.index = index;
-                message.attributes =
-                    vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
-                RouteNetlinkMessage::NewAddress(message)
-            })
+            configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || self::address(index, address, prefix))
         })
     }
 
@@ -71,7 +63,8 @@ impl Actor {
                     Value::Name(name.clone()),
                     Value::Text(format!("peer {peer:?} netns {pid}")),
                 ];
-                configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || veth(&name, &peer, pid))
+                let made = configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || veth(&name, &peer, pid));
+                made.about(Object::Link(LinkKind::Veth))
             },
         )
     }
@@ -111,22 +104,7 @@ impl Actor {
     /// Waits until an interface is in this state; `None`: until there is none of that name.
     fn wait_for_link(&self, name: &str, state: Option<&str>) -> Result<()> {
         self.run((name.to_owned(), state.map(str::to_owned)), |_, (name, state)| {
-            let get = || args!["RTM_GETLINK"];
-            // Listening comes first: what changes between the look and the wait is heard as well.
-            let mut news = Netlink::open().or_refused("rtnetlink", get())?;
-            news.listen(RTNLGRP_LINK).or_refused("rtnetlink", get())?;
-            loop {
-                let rows = links::interfaces().or_refused("rtnetlink", get())?;
-                let now = rows.into_iter().find(|row| row.name == name).map(|row| row.state);
-                if now == state {
-                    return Ok(());
-                }
-                if now.is_none() {
-                    // Nobody makes another one while the story waits here.
-                    return Err(Errno::ENODEV).or_refused("rtnetlink", args![format!("waiting for {name}")]);
-                }
-                news.next::<RouteNetlinkMessage>().or_refused("rtnetlink", get())?;
-            }
+            self::wait_for_link(&name, state.as_deref())
         })
     }
 
@@ -165,6 +143,36 @@ impl Actor {
             answered(me, "nfnetlink", args, added)
         })
     }
+}
+
+/// Waits until an interface of the caller's network is in this state; `None`: until there is none of that name.
+pub(crate) fn wait_for_link(name: &str, state: Option<&str>) -> Result<()> {
+    let get = || args!["RTM_GETLINK"];
+    // Listening comes first: what changes between the look and the wait is heard as well.
+    let mut news = Netlink::open().or_refused("rtnetlink", get())?;
+    news.listen(RTNLGRP_LINK).or_refused("rtnetlink", get())?;
+    loop {
+        let rows = links::interfaces().or_refused("rtnetlink", get())?;
+        let now = rows.into_iter().find(|row| row.name == name).map(|row| row.state);
+        if now.as_deref() == state {
+            return Ok(());
+        }
+        if now.is_none() {
+            // Nobody makes another one while the caller waits here.
+            return Err(Errno::ENODEV).or_refused("rtnetlink", args![format!("waiting for {name}")]);
+        }
+        news.next::<RouteNetlinkMessage>().or_refused("rtnetlink", get())?;
+    }
+}
+
+/// The message that gives an interface, by its number, an IPv4 address.
+pub(crate) fn address(index: u32, address: Ipv4Addr, prefix: u8) -> RouteNetlinkMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet;
+    message.header.prefix_len = prefix;
+    message.header.index = index;
+    message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
+    RouteNetlinkMessage::NewAddress(message)
 }
 
 /// The message that sets an interface up.

@@ -9,6 +9,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
 };
@@ -18,11 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::actors::{Actor, Fd, Process, Zero};
 use crate::args;
-use crate::error::{CallResult, Error, Result, retried};
-use crate::observe::kernel_file::{labelled, lines, number, shown};
+use crate::error::{About, CallResult, Error, Result, retried};
+use crate::observe::kernel_file::{self, labelled, lines, number, shown};
 use crate::observe::{Listener, sockets};
 use crate::stage::Stage;
-use crate::transcript::{CLONE_NEWNET, CLONE_NEWNS, Look, Value};
+use crate::transcript::{CLONE_NEWNET, CLONE_NEWNS, Look, Object, Value};
 
 /// How long to wait for an answer from the other end of a cable, in seconds.
 const PATIENCE: i64 = 5;
@@ -161,9 +162,9 @@ impl Actor {
     /// Sends an ICMP echo request, and waits for the reply: icmp(7).
     ///
     /// # Errors
-    /// `ENETUNREACH` without a route; `EAGAIN` where no reply comes within five seconds.
+    /// `ENETUNREACH` without a route; `ETIMEDOUT` where no reply comes within five seconds.
     pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<Reply> {
-        self.run(address, |_, address| echo(address).or_refused("ping", args![address.to_string()]))
+        self.run(address, |_, address| self::ping(address, PATIENCE))
     }
 
     /// The TCP sockets that listen in the actor's network namespace.
@@ -285,13 +286,25 @@ impl fmt::Display for Reply {
     }
 }
 
-/// One echo request and its reply, on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of
-/// the stage has.
-pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<Reply> {
+/// One echo request and its reply, which may take so many seconds.
+///
+/// # Errors
+/// As [`Actor::ping`].
+pub(crate) fn ping(address: Ipv4Addr, patience: i64) -> Result<Reply> {
+    echo(address, patience).or_refused("ping", args![address.to_string()]).map_err(|error| {
+        // It is read here, for each network has a setting of its own.
+        let setting = kernel_file::read("/proc/sys/net/ipv4/conf/all/arp_ignore").ok();
+        let arp_ignore = setting.and_then(|setting| number(&setting)).unwrap_or_default();
+        error.about(Object::Neighbour { arp_ignore })
+    })
+}
+
+/// An echo on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of the stage has.
+fn echo(address: Ipv4Addr, patience: i64) -> nix::Result<Reply> {
     const REQUEST: u8 = 8;
     const REPLY: u8 = 0;
     let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(PATIENCE, 0))?;
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(patience, 0))?;
     let mut packet = [0_u8; 64];
     packet[0] = REQUEST;
     packet[7] = 1;
@@ -301,7 +314,10 @@ pub(crate) fn echo(address: Ipv4Addr) -> nix::Result<Reply> {
     retried(|| sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty()))?;
     let mut reply = [0_u8; 128];
     loop {
-        let length = retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty()))?;
+        let length = match retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty())) {
+            Err(Errno::EAGAIN) => return Err(Errno::ETIMEDOUT),
+            received => received?,
+        };
         // The IP header comes along (RFC 791): its length is in its first byte, in words of four bytes.
         let header = usize::from(reply[0] & 0x0f) * 4;
         if reply[header] == REPLY {

@@ -34,7 +34,12 @@ impl Test {
 
     /// The argument has this value.
     pub fn is(argument: u32, value: u32) -> Test {
-        Test { argument, mask: u32::MAX, value, equal: true }
+        Test::masked(argument, u32::MAX, value)
+    }
+
+    /// The argument has this value, its other bits aside.
+    pub fn masked(argument: u32, bits: u32, value: u32) -> Test {
+        Test { argument, mask: bits, value, equal: true }
     }
 }
 

@@ -22,7 +22,6 @@ static LESSON: Lesson = Lesson {
     subtitle: "as many actors as there are to be",
     question: "Do all of them get a word in?",
     man: &["unix(7)", "memfd_create(2)"],
-    may_need: &[],
     steps: &[&GATHERING],
     play,
 };

@@ -16,7 +16,6 @@ pub(super) static LESSON: Lesson = Lesson {
     subtitle: "TODO what it comes to",
     question: "TODO: which question does the lesson answer?",
     man: &["namespaces(7)"],
-    may_need: &[],
     steps: &[&steps::TOGETHER, &steps::APART],
     play,
 };

@@ -32,7 +32,6 @@ fn lesson(steps: Vec<Step>) -> Lesson {
         subtitle: "what it comes to",
         question: "Is it so?",
         man: &["namespaces(7)"],
-        may_need: &[],
         steps: Box::leak(steps.into_boxed_slice()),
         play: |_| Ok(()),
     }

@@ -15,7 +15,7 @@ use nix::sys::stat::{Mode, umask};
 use serde_json::{Value, json};
 use syscalls::Sysno;
 
-use crate::moments::{Telling, wait_for_the_end_of, wait_until_none_runs};
+use crate::moments::{Telling, first_child, wait_for_the_end_of, wait_until_none_runs};
 use crate::supervisor::{Verdict, can_play};
 use crate::support::{End, Lab, Run, Who, everybody, has_tool, lab, read_text, stage};
 
@@ -51,12 +51,6 @@ fn children_that_were_there_before_are_not_the_stages() {
             );
         }
     }
-}
-
-/// The child that a process has had for the longest time.
-fn first_child(pid: u32) -> i32 {
-    let children = read_text(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    children.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
@@ -154,7 +148,7 @@ fn a_process_that_is_really_left_is_told() {
     // The program is told that its stage has ended, and is gone; in truth nobody has waited for it.
     let end = lab.run(["lesson", "uts", "--format", "json"]).judged(&[Sysno::wait4], |call| {
         if *program.get_or_insert(call.pid) == call.pid {
-            Verdict::Return(call.args[0].cast_signed())
+            Verdict::Return(first_child(call.pid.unsigned_abs()).into())
         } else {
             Verdict::Continue
         }

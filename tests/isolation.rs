@@ -222,7 +222,7 @@ fn the_tests_have_a_tmp_of_their_own() {
 
 #[test]
 fn no_signal_is_ignored_or_blocked_but_what_rust_ignores() {
-    let status = crate::support::read_text("/proc/self/status").unwrap();
+    let status = crate::support::read_text("/proc/thread-self/status").unwrap();
     let signals = |field: &str| {
         let mask = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         u64::from_str_radix(mask.trim(), 16).unwrap()

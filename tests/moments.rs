@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, poll, ppoll};
 use nix::sys::time::TimeSpec;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::support::{Run, everybody, stage};
+use crate::support::{Run, everybody, read_text, stage};
 
 /// A lesson that is being told, as far as the events have been read. The pipe between holds one write at a time, so the
 /// program is never more than an event ahead of its reader, and cannot end before all has been read.
@@ -96,6 +96,12 @@ pub fn ends_before(pid: i32, deadline: Instant) -> bool {
 
 pub fn is_gone(pid: i32) -> bool {
     ends_before(pid, Instant::now())
+}
+
+/// The child that a process has had for the longest time.
+pub fn first_child(pid: u32) -> i32 {
+    let children = read_text(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //! is on it, and which processes a /proc speaks of.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use nix::unistd::geteuid;
 
 use crate::errors::as_root_of_nothing;
-use crate::support::{Lab, Run, Who, everybody, has_tool, stage};
+use crate::moments::first_child;
+use crate::support::{Lab, Run, Who, everybody, has_tool, read_text, stage};
 use crate::terminal::{Terminal, on_a_terminal};
 
 /// Runs a script as root of the machine, in a mount namespace of its own. `"$0"` is the program.
@@ -21,22 +22,33 @@ fn is_root() -> bool {
     geteuid().is_root() && has_tool("unshare")
 }
 
-const MAPS: &str = "\"$0\" shell -c 'cat /proc/self/uid_map /proc/self/gid_map'";
+/// A stage to look at from outside.
+const LOOKED_AT: &str = "\"$0\" shell -c 'echo here; read word || true'";
 
 /// The first id of root's stage, for users and for groups, and how many there are.
 fn ids(run: &Run) -> (u64, u64) {
-    let maps = run.end().must_be(0).stdout;
-    let maps: Vec<Vec<u64>> =
-        maps.lines().map(|line| line.split_whitespace().map(|number| number.parse().unwrap()).collect()).collect();
-    assert_eq!(maps[0], maps[1], "the same for users and groups");
-    let [0, first, count] = maps[0][..] else { panic!("{maps:?}") };
+    let mut child = run.command().stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut word = [0; 5];
+    child.stdout.as_mut().unwrap().read_exact(&mut word).unwrap();
+    assert_eq!(&word, b"here\n");
+    let map = |pid, file| read_text(format!("/proc/{pid}/{file}")).unwrap();
+    // Whoever reads a map sees it as their own user namespace does; on the stage itself the ids look the same as outside.
+    let mut first = child.id();
+    while map(first, "uid_map") == map(std::process::id(), "uid_map") {
+        first = first_child(first).unsigned_abs();
+    }
+    let map =
+        |file| -> Vec<u64> { map(first, file).split_whitespace().map(|number| number.parse().unwrap()).collect() };
+    assert_eq!(map("uid_map"), map("gid_map"), "the same for users and groups");
+    let [0, first, count] = map("uid_map")[..] else { panic!("{:?}", map("uid_map")) };
+    run.end_of_child(child).must_be(0);
     (first, count)
 }
 
 #[test]
 fn roots_stage_has_no_id_that_anybody_has() {
     let Some(lab) = stage().filter(|_| is_root()) else { return };
-    let (first, count) = ids(&as_root(&lab, MAPS));
+    let (first, count) = ids(&as_root(&lab, LOOKED_AT));
     // What a file or a directory of the machine's says besides, in this mount namespace.
     let besides = |file: &str, line: &str| {
         format!(
@@ -55,7 +67,7 @@ fn roots_stage_has_no_id_that_anybody_has() {
         (first, format!("mount -t tmpfs userdb /run && mkdir /run/userdb && ln -s some.user /run/userdb/{first}.user")),
     ];
     for (id, machine) in machines {
-        let (others, size) = ids(&as_root(&lab, &format!("{machine} && exec {MAPS}")));
+        let (others, size) = ids(&as_root(&lab, &format!("{machine} && exec {LOOKED_AT}")));
         assert_eq!(size, count, "{machine}");
         assert!(others + size <= id || id < others, "{id} is in {others} to {}: {machine}", others + size - 1);
     }
@@ -87,13 +99,13 @@ fn with_source(lab: &Lab, id: u64) -> Run {
     assert!(cc.status.success(), "{cc:?}");
     let etc = "mount -t tmpfs new /mnt && cp -r /etc /mnt && mount --bind /mnt/etc /etc && \
                printf 'passwd: files elsewhere\\n' > /etc/nsswitch.conf";
-    as_root(lab, &format!("{etc} && exec {MAPS}")).env("LD_LIBRARY_PATH", directory.to_str().unwrap())
+    as_root(lab, &format!("{etc} && exec {LOOKED_AT}")).env("LD_LIBRARY_PATH", directory.to_str().unwrap())
 }
 
 #[test]
 fn roots_stage_has_no_id_of_a_user_whom_another_source_knows() {
     let Some(lab) = stage().filter(|_| is_root() && has_tool("cc")) else { return };
-    let (first, count) = ids(&as_root(&lab, MAPS));
+    let (first, count) = ids(&as_root(&lab, LOOKED_AT));
     let (others, size) = ids(&with_source(&lab, first));
     assert_eq!(size, count);
     assert!(others + size <= first || first < others, "{first} is in {others} to {}", others + size - 1);

@@ -1,18 +1,19 @@
 //! A shell on an empty stage: a machine to try things on, that is gone when the shell ends.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 
 use nix::errno::Errno;
-use nix::sys::wait::{WaitStatus, wait};
+use nix::sys::wait::{WaitStatus, wait, waitpid};
 use nix::unistd::{AccessFlags, Pid, access};
 
 use super::{Foreground, Sandbox, SandboxKind};
 use crate::actors::{Log, Program};
 use crate::args;
-use crate::error::{CallResult, Error, Result};
-use crate::sys;
+use crate::error::{CallResult, Error, Result, retried};
+use crate::sys::{self, Forked};
 
 /// Runs the first of these programs that can be, on a stage of its own, with this program's standard streams and working
 /// directory, and waits until it has ended: its exit status, as a shell tells it. Whatever it started ends with it.
@@ -34,7 +35,7 @@ pub(crate) fn run_in_a_sandbox(programs: &[Program]) -> Result<i32> {
 ///
 /// # Errors
 /// [`Error::NoProgram`] with what is wrong with each.
-pub(crate) fn start_first(programs: &[Program], directory: &Path) -> Result<Child> {
+pub(crate) fn start_first(programs: &[Program], directory: &Path) -> Result<Pid> {
     let mut refused: Vec<String> = Vec::new();
     for program in programs {
         let path = Path::new(&program.path);
@@ -44,7 +45,7 @@ pub(crate) fn start_first(programs: &[Program], directory: &Path) -> Result<Chil
             }
             let mut command = Command::new(path);
             command.args(&program.args).envs(program.env.iter().cloned()).current_dir(directory);
-            named(sys::with_signals_as_they_were(&mut command).spawn())
+            start(&mut command)
         });
         match started {
             Ok(child) => return Ok(child),
@@ -52,6 +53,32 @@ pub(crate) fn start_first(programs: &[Program], directory: &Path) -> Result<Chil
         }
     }
     Err(Error::NoProgram(refused.join(", ")))
+}
+
+/// Starts a program as a child, or says why it cannot be. The standard library does the same, but panics where it does not
+/// hear from the child.
+fn start(command: &mut Command) -> Result<Pid, String> {
+    let (mut answer, mut tell) = named(io::pipe())?;
+    match sys::clone3(0).map_err(name)? {
+        Forked::Child => {
+            let refused = Err(sys::with_signals_as_they_were(command).exec());
+            if let Err(why) = named::<()>(refused) {
+                let _ = tell.write_all(why.as_bytes());
+            }
+            sys::exit(1)
+        }
+        Forked::Parent(child) => {
+            drop(tell);
+            // The child's end of the pipe is closed by execve(2).
+            let mut why = Vec::new();
+            named(answer.read_to_end(&mut why))?;
+            if why.is_empty() {
+                return Ok(child);
+            }
+            let _ = retried(|| waitpid(child, None));
+            Err(String::from_utf8_lossy(&why).into_owned())
+        }
+    }
 }
 
 /// Whether the path is one of a program, as far as can be told beforehand; if not, why.
@@ -98,7 +125,7 @@ fn live(log: &Log, programs: &[Program], directory: io::Result<PathBuf>) -> Resu
             Ok(_) | Err(Errno::EINTR) => continue,
             Err(errno) => return Err(errno).or_refused("wait", args![]),
         };
-        if i32::try_from(child.id()).map(Pid::from_raw) == Ok(pid) {
+        if pid == child {
             log.tell(status);
             return Ok(());
         }

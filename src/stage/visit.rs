@@ -4,9 +4,7 @@
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ExitStatus};
 use std::{fs, io};
 
 use nix::errno::Errno;
@@ -64,10 +62,10 @@ fn enter(actor: &Membership, types: &[NamespaceType], visit: &Visit, streams: &[
     let proc = format!("/proc/{}/root/proc", actor.pids.first().copied().unwrap_or_default());
     match sys::clone3(0).or_refused("fork", args![])? {
         Forked::Child => match visitor(&pidfd, types, visit, streams, &proc, &tell) {
-            Ok(mut program) => {
+            Ok(program) => {
                 // Nothing more to tell: it runs.
                 drop(tell);
-                sys::exit(program.wait().map_or(126, status))
+                sys::exit(wait_for(program).unwrap_or(126))
             }
             Err(why) => {
                 let _ = fs::File::from(tell).write_all(&serde_json::to_vec(&why).unwrap_or_default());
@@ -96,7 +94,7 @@ fn visitor(
     streams: &[OwnedFd],
     proc: &str,
     tell: &OwnedFd,
-) -> Result<Child> {
+) -> Result<Pid> {
     if let [input, output, error] = streams {
         let _ = dup2_stdin(input);
         let _ = dup2_stdout(output);
@@ -126,20 +124,12 @@ fn show_own_proc(own_proc: &fs::File) {
     }
 }
 
-/// As a shell tells it.
-fn status(ended: ExitStatus) -> i32 {
-    ended.code().unwrap_or_else(|| killed(ended.signal()))
-}
-
-fn killed(signal: Option<i32>) -> i32 {
-    128 + signal.unwrap_or_default()
-}
-
+/// Waits for the end of a child: its status, as a shell tells it.
 fn wait_for(child: Pid) -> Result<i32> {
     loop {
         match waitpid(child, None) {
             Ok(WaitStatus::Exited(_, status)) => return Ok(status),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(killed(Some(signal as i32))),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno).or_refused("waitpid", args!["the visitor"]),
         }

@@ -10,43 +10,43 @@ use clap_complete::Shell;
 
 use crate::render::{Color, Format, Options};
 
-/// Learn Linux namespaces by making them: on your own kernel, without root, with nothing left behind.
+/// Learn Linux namespaces by making real ones on your own kernel, without root. Nothing is left behind.
 #[derive(Debug, Parser)]
 #[command(name = "nslearn", version, propagate_version = false, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
-    /// What to do; without it: what this is, and where to begin.
+    /// What to do. Without it, nslearn says what it is and where to begin.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How to show it.
+    /// How the output looks.
     #[command(flatten)]
     pub output: Output,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  nslearn                                 what this is, and where to begin
-  nslearn lesson pid                      the lesson on PID namespaces
-  nslearn lesson uts net                  two lessons, one after the other
-  nslearn lesson --all --format json      everything, for a program
-  nslearn doctor                          can this machine run them all?
+  nslearn                                 say what this is, and where to begin
+  nslearn lesson pid                      run the lesson on PID namespaces
+  nslearn lesson uts net                  run two lessons, one after the other
+  nslearn lesson --all --format json      run all lessons, for a program to read
+  nslearn doctor                          check that this machine can run them all
 
 Exit status:
-  0      all claims held that this machine can show
-  1      one did not hold, or the lesson could not be shown to its end
+  0      every claim that this machine can show was checked, and held
+  1      a claim did not hold, or the lesson stopped before its end
   2      wrong usage
-  3      this machine does not allow it; for doctor: not all of it
+  3      this machine allows nothing of it; for doctor: it cannot run all lessons in full
   128+n  ended by signal n";
 
-/// How to show what happens.
+/// How the output looks.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// How to show it
+    /// The output format
     #[arg(long, value_enum, default_value_t = Format::Terminal, global = true)]
     pub format: Format,
-    /// Whether to use colour; auto: on a terminal that has not been told otherwise (NO_COLOR, TERM=dumb)
+    /// When to use colour
     #[arg(long, value_enum, default_value_t = Color::Auto, global = true, value_name = "WHEN")]
     pub color: Color,
-    /// Put stand-ins for what differs from run to run (inodes, MAC addresses), so that two transcripts can be compared
+    /// Replace what differs from run to run (inodes, MAC addresses) by fixed stand-ins, so that two runs can be compared
     #[arg(long, global = true)]
     pub scrub: bool,
 }
@@ -65,55 +65,55 @@ pub enum Command {
     List,
     /// Run lessons, live on this machine's kernel
     Lesson(Lessons),
-    /// Print the teacher's notes on a lesson: each step's point, a question to ask, the usual misunderstanding, minutes
+    /// Print the teacher's notes on a lesson: for each step its minutes, its point, a question to ask, a common mistake
     Notes(Notes),
-    /// Open a shell on a stage, a lesson's or an empty one: a machine to try things on, which is gone when the shell ends
+    /// Open a shell on a stage, which is a small machine to try things on. It is gone when the shell ends
     Shell(ShellOnStage),
-    /// Try whether each lesson can run on this machine, and say how to mend what is in the way
+    /// Check that each lesson can run, and say how to fix what cannot
     Doctor(Doctor),
-    /// Forget which lessons are finished; exit status 1 where that is not possible
+    /// Forget which lessons you have finished; exit status 1 if that fails
     Reset,
-    /// Print the completion script of a shell
+    /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Which shell
         shell: Shell,
     },
-    /// Print the manual page, in roff: nslearn man | man -l -
+    /// Print the manual page, in roff. To read it: nslearn man | man -l -
     Man,
-    /// For those who write lessons, in a checkout of the source: cargo run -- dev check
+    /// Tools for those who write lessons, for use in a checkout of the source: cargo run -- dev check
     #[command(subcommand, hide = true)]
     Dev(Dev),
 }
 
-/// A name of something that nslearn knows. Whoever types bytes that are no text is told that there is no such thing.
+/// A name of something that nslearn knows. Bytes that are not UTF-8 are replaced, and then there is no such name.
 fn any_word() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|word| word.to_string_lossy().into_owned())
 }
 
-/// What to do besides looking.
+/// What the doctor prints.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Print an AppArmor profile instead, which lets this one program use user namespaces; its head says how to install it,
-    /// and at what risk
+    /// Print an AppArmor profile instead that lets this one program use user namespaces. Its comments say how to install it,
+    /// and what the risk is
     #[arg(long)]
     pub apparmor_profile: bool,
 }
 
-/// What those who write lessons want.
+/// Tools for those who write lessons.
 #[derive(Debug, Subcommand)]
 pub enum Dev {
-    /// Make the files of a new lesson, and put it on the lists
+    /// Create the files of a new lesson, and add it to the lists
     New {
         /// Its name, such as shared-net
         #[arg(value_name = "ID", value_hint = ValueHint::Other)]
         id: String,
     },
-    /// List what is missing or wrong, one finding a line: of lessons, their snapshots, their pages, and the lists; exit
-    /// status 1 if there is anything
+    /// List what is missing or wrong in lessons, snapshots, pages and lists, one finding per line; exit status 1 if there is
+    /// any
     Check(CheckOptions),
-    /// Play a story with many actors, to measure it
+    /// Run a story with many actors, to measure it
     Crowd {
-        /// How many, besides the host
+        /// How many actors, besides the host
         #[arg(value_name = "N")]
         actors: usize,
     },
@@ -122,10 +122,10 @@ pub enum Dev {
 /// What to check.
 #[derive(Debug, Args)]
 pub struct CheckOptions {
-    /// What belongs to this lesson alone
+    /// Check this lesson alone
     #[arg(value_name = "ID", value_hint = ValueHint::Other)]
     pub lesson: Option<String>,
-    /// First rewrite what is derived from the lessons, and add to their pages the skeleton of what is missing
+    /// First rewrite what is derived from the lessons, and add a skeleton to their pages for what is missing
     #[arg(long)]
     pub fix: bool,
 }
@@ -133,16 +133,16 @@ pub struct CheckOptions {
 /// What to run on the stage.
 #[derive(Debug, Args)]
 pub struct ShellOnStage {
-    /// On the stage of this lesson, instead of on an empty one
+    /// Use the stage of this lesson instead of an empty one
     #[arg(value_name = "LESSON", value_hint = ValueHint::Other, value_parser = any_word())]
     pub lesson: Option<String>,
-    /// As it is at the end of this step; without it, of the last one
+    /// The stage as it is after this step; the default is the last one
     #[arg(long, value_name = "N", requires = "lesson")]
     pub step: Option<usize>,
-    /// In the place of this actor; without it, of the host
+    /// Open the shell as this process of the lesson; the default is the host
     #[arg(long = "as", value_name = "ACTOR", requires = "lesson", value_parser = any_word())]
     pub actor: Option<String>,
-    /// Run this command instead of $SHELL
+    /// Run this command instead of an interactive $SHELL
     #[arg(short, value_name = "COMMAND")]
     pub command: Option<OsString>,
 }
@@ -150,36 +150,36 @@ pub struct ShellOnStage {
 /// Which lessons to run.
 #[derive(Debug, Args)]
 pub struct Lessons {
-    /// The lessons' names; `nslearn list` tells them
+    /// The lessons' names; `nslearn list` shows them
     #[arg(required_unless_present = "all", value_name = "NAME", value_hint = ValueHint::Other, value_parser = any_word())]
     pub names: Vec<String>,
-    /// All lessons, in teaching order
+    /// Run all lessons, in teaching order
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
-    /// Show this step alone; those before it happen unseen
+    /// Show this step alone; the steps before it run without being shown
     #[arg(long, value_name = "N", conflicts_with = "all")]
     pub step: Option<usize>,
-    /// Straight through, without waiting for a key; so it is anyway where there is no terminal
+    /// Do not wait for a key after each step; without a terminal there is no waiting in any case
     #[arg(long)]
     pub no_pause: bool,
-    /// Leave out the questions that a lesson asks before a step, and their answers
+    /// Leave out the lesson's questions and their answers
     #[arg(long)]
     pub no_questions: bool,
-    /// Go on by itself after so long, such as 4s
+    /// Continue without a key after this time, such as 4s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, conflicts_with = "no_pause")]
     pub auto: Option<Duration>,
-    /// Also write what is shown as a recording for asciinema, whatever --format says: with --color never without colour
+    /// Also record what is shown, for asciinema, whatever --format says; with --color never, without colour
     #[arg(long, value_name = "FILE.cast", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
 }
 
-/// Of which lesson to print the notes.
+/// Which notes to print.
 #[derive(Debug, Args)]
 pub struct Notes {
-    /// The lesson's name; `nslearn list` tells them
+    /// The lesson's name; `nslearn list` shows them all
     #[arg(value_name = "LESSON", value_hint = ValueHint::Other, value_parser = any_word())]
     pub lesson: String,
-    /// Print the notes on this step alone
+    /// Print only the notes on this step
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
 }

@@ -1,5 +1,5 @@
-//! What can go wrong, as data: what was tried, what the kernel said. What it means on this machine, and what to do, is
-//! [`crate::diagnosis`]'s to say.
+//! What can go wrong, as data: what was tried, and what the kernel said. [`crate::diagnosis`] says what it means on this
+//! machine, and what to do.
 
 use std::io;
 
@@ -37,13 +37,13 @@ pub(crate) enum Error {
         errno: Errno,
     },
     /// Root has no ids to give to a stage but its own.
-    #[error("root of this user namespace has no id but the machine's own root, and a stage must not be that")]
+    #[error("root of this user namespace has no id except the machine's own root, and a stage must not run as that")]
     NoIdsForRoot,
     /// Root's stage has ids that may not even search the root directory.
-    #[error("/ may be searched by its owner alone, and root's stage is nobody on this machine")]
+    #[error("only the owner of / may search it, and a stage that root opens has ids that own nothing on this machine")]
     ClosedRoot,
     /// None of the programs that were to be started on the stage can be.
-    #[error("there is nothing on the stage to start: {0}")]
+    #[error("no program on the stage can be started: {0}")]
     NoProgram(String),
     /// An actor was gone when it was needed.
     #[error("{0} is gone: its process has ended")]

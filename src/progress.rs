@@ -173,15 +173,16 @@ impl Kept {
         struct Version {
             version: u64,
         }
-        let broken =
-            |at: serde_json::Error| format!("is not what nslearn writes (line {}, column {})", at.line(), at.column());
+        let broken = |at: serde_json::Error| {
+            format!("is not a progress file of nslearn (line {}, column {})", at.line(), at.column())
+        };
         let Version { version } = serde_json::from_slice(text).map_err(broken)?;
         if version != VERSION {
-            return Err(format!("is of version {version}, and this nslearn knows version {VERSION} alone"));
+            return Err(format!("is of version {version}, but this nslearn knows only version {VERSION}"));
         }
         let kept: Kept = serde_json::from_slice(text).map_err(broken)?;
         if kept.lessons.values().any(|entry| entry.right > entry.of) {
-            return Err("is not what nslearn writes: more right answers than questions".to_owned());
+            return Err("is not a progress file of nslearn: it has more right answers than questions".to_owned());
         }
         Ok(kept)
     }
@@ -208,7 +209,7 @@ fn read(file: &Path) -> Result<Option<Kept>, String> {
     } else {
         Kept::parse(&text)
     };
-    let advice = "no progress is shown or kept until it is mended, or `nslearn reset` removes it";
+    let advice = "no progress is shown or kept until you repair it, or remove it with `nslearn reset`";
     parsed.map(Some).map_err(|why| format!("{} {why}; {advice}", shown(file)))
 }
 
@@ -218,7 +219,7 @@ fn is_ours(file: &Path, seen: &Metadata) -> Result<(), String> {
     let why = if kind.is_symlink() {
         "is a symbolic link".to_owned()
     } else if !kind.is_file() {
-        format!("is {} and not a regular file", if kind.is_dir() { "a directory" } else { "a special file" })
+        format!("is {}, not a regular file", if kind.is_dir() { "a directory" } else { "a special file" })
     } else if seen.uid() != geteuid().as_raw() {
         format!("belongs to another user (uid {})", seen.uid())
     } else {

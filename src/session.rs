@@ -5,17 +5,22 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use nix::errno::Errno;
 use nix::sys::utsname::uname;
 
 use crate::actors::{Order, StoryMessage, Visit, VisitOutcome};
+use crate::args;
 use crate::diagnosis::{Advice, advise};
-use crate::error::{Error, Result};
+use crate::error::{CallResult, Error, Result};
 use crate::lesson::Lesson;
 use crate::observe::{known_as, processes};
 use crate::probe;
 use crate::sandbox::{Sandbox, SandboxKind};
 use crate::stage::{Pacing, Stage};
-use crate::transcript::{Closing, Event, Letters, Opening, StandIns, Story, Value, scrub};
+use crate::transcript::{Closing, Event, Letters, Look, Opening, StandIns, Story, Value, scrub};
+
+/// Who looks, where it is the program itself and nobody on the stage.
+const PROGRAM: &str = "nslearn";
 
 /// What a session came to.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +81,8 @@ struct Pipeline {
     outcome: Outcome,
     /// The facts that have been told of.
     reported: BTreeSet<String>,
+    /// How many calls only set something up.
+    set_up: usize,
 }
 
 impl Session {
@@ -139,9 +146,15 @@ impl Session {
     fn listen(&mut self, show: &mut Show<'_>) -> io::Result<Pause> {
         loop {
             match self.sandbox.next_from() {
-                Ok((StoryMessage::Event(mut event), sender)) => {
-                    look_through_the_curtain(&mut event, sender);
-                    self.pipeline.tell(event, show)?;
+                Ok((StoryMessage::Event(event), _)) => self.pipeline.tell(event, show)?,
+                Ok((StoryMessage::LookAtMe { on_the_stage }, sender)) => {
+                    let numbers = numbers_here(sender);
+                    if let Ok(numbers) = &numbers {
+                        self.pipeline.tell(look_through_the_curtain(numbers, on_the_stage), show)?;
+                    }
+                    if let Err(error) = self.sandbox.say(&Order::YouAre(numbers), None) {
+                        return Ok(Pause::Over(Err(error)));
+                    }
                 }
                 // Said here and not on the stage: there everything is another, the limits too.
                 Ok((StoryMessage::CannotShow(facts, error), _)) => self.pipeline.skip(facts, &error, show)?,
@@ -192,7 +205,8 @@ impl Session {
         }
         let Outcome { held, failed, skipped, .. } = self.pipeline.outcome;
         let man = self.lesson.man.iter().map(ToString::to_string).collect();
-        let closing = Closing { held, failed, skipped, left_behind, kernel: Some(kernel()), man };
+        let set_up = self.pipeline.set_up;
+        let closing = Closing { held, failed, skipped, set_up, left_behind, kernel: Some(kernel()), man };
         self.pipeline.tell(Event::Ended(closing), show)?;
         Ok(self.pipeline.outcome.clone())
     }
@@ -222,6 +236,7 @@ impl Pipeline {
             Event::Verified { held: true, .. } => self.outcome.held += 1,
             Event::Verified { held: false, .. } => self.outcome.failed += 1,
             Event::Skipped { .. } => self.outcome.skipped += 1,
+            Event::Called(called) if called.set_up => self.set_up += called.times,
             _ => {}
         }
         if let Event::Verified { id, .. } | Event::Skipped { id, .. } = event {
@@ -250,24 +265,18 @@ fn opening(lesson: &Lesson) -> Opening {
     }
 }
 
-/// Puts in front of an actor's numbers on the stage the one that it has on the machine, which only the program can see:
-/// the kernel tells it with every message of that actor's.
-fn look_through_the_curtain(event: &mut Event, sender: Option<i32>) {
-    let (Event::Saw { look, .. }, Some(sender)) = (event, sender) else { return };
-    let (Some((_, Value::List(pids))), Some([line])) = (look.about.first_mut(), look.lines.as_deref_mut()) else {
-        return;
-    };
-    if look.what != "pids" {
-        return;
-    }
-    // From where this /proc looks there may be more levels than the machine's, if the program is in a container.
-    let outer: Vec<Value> = match known_as::number(sender).and_then(processes::pids) {
-        Ok(all) if all.len() > pids.len() => {
-            let outer = all.len() - pids.len();
-            all.into_iter().take(outer).map(Value::MachinePid).collect()
-        }
-        _ => vec![Value::MachinePid(sender)],
-    };
-    line.splice(1..1, outer.iter().map(|pid| Value::Right(7, Box::new(pid.clone()))));
-    pids.splice(0..0, outer);
+/// The numbers of the process that has sent a message, as the program's own /proc has them. The kernel tells the sender's
+/// number with each message, as the program's PID namespace counts.
+fn numbers_here(sender: Option<i32>) -> Result<Vec<i32>> {
+    let sender = sender.ok_or(Errno::ESRCH).or_refused("recvmsg", args!["SCM_CREDENTIALS"])?;
+    let numbers = known_as::number(sender).and_then(processes::pids);
+    numbers.or_refused("read", args!["/proc/PID/status"])
+}
+
+/// What the program sees of an actor that has so many numbers on the stage: those before them are the machine's.
+fn look_through_the_curtain(numbers: &[i32], on_the_stage: usize) -> Event {
+    let machines = numbers.len().saturating_sub(on_the_stage);
+    let value = |(place, pid): (usize, &i32)| if place < machines { Value::MachinePid(*pid) } else { Value::Pid(*pid) };
+    let look = Look::numbers("NSpid in /proc/PID/status, outside the stage", numbers.iter().enumerate().map(value));
+    Event::Saw { actor: PROGRAM.to_owned(), look }
 }

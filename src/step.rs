@@ -28,8 +28,13 @@ pub(crate) struct Ask {
 /// A command that shows the same.
 #[derive(Debug)]
 pub(crate) enum ByHand {
-    /// For a shell.
-    Shell(&'static str),
+    /// For a shell, as a login user has it: without sbin in its PATH, and whatever shell it is.
+    Shell {
+        /// What to type.
+        command: &'static str,
+        /// The part of a line that it prints only if it shows what the step shows.
+        shows: &'static str,
+    },
     /// For a container engine.
     Docker(&'static str),
 }

@@ -95,7 +95,7 @@ fn a_place_where_others_than_root_can_write_is_told_as_a_risk() {
     let directory = path.parent().unwrap();
     let profile = || lab.run(ARGS).of(&path).end().must_be(0).stdout;
     let warns_of =
-        |place: &Path| profile().contains(&format!("others than root can write to\n#   \"{}\"\n", place.display()));
+        |place: &Path| profile().contains(&format!("not only root can write to\n#   \"{}\"\n", place.display()));
     assert!(profile().contains("Only root can write there."), "{}", profile());
     for (mode, is_risk) in [(0o775, true), (0o757, true), (0o1777, false), (0o755, false)] {
         fs::set_permissions(directory, Permissions::from_mode(mode)).unwrap();
@@ -117,7 +117,7 @@ fn a_program_that_lies_nowhere_any_more_has_no_profile() {
         );
         let end = lab.shell(&gone).by(who).end().must_be(1);
         assert_eq!(end.stdout, "");
-        assert!(end.stderr.contains("does not lie there any more") && end.stderr.contains("what to do:"), "{end:?}");
+        assert!(end.stderr.contains("is not there any more") && end.stderr.contains("what to do:"), "{end:?}");
     }
 }
 

@@ -9,8 +9,8 @@ use crate::support::{Lab, of_kind, stage};
 /// Looks that two actors take one right after the other: the lesson, the step, and what each of them would type.
 const PAIRS: [(&str, &str, [&str; 2]); 3] = [
     ("chroot", "1", ["ls /tmp", "ls /"]),
-    ("net", "3", ["ss -tln", "ss -tln"]),
-    ("net", "3", ["nft list tables", "nft list tables"]),
+    ("net", "3", ["ss -tln (shortened)", "ss -tln (shortened)"]),
+    ("net", "3", ["firewall rules", "firewall rules"]),
 ];
 
 /// What a lesson prints on a terminal of so many columns, with stand-ins for what differs from run to run.

@@ -3,6 +3,7 @@
 
 use insta::assert_snapshot;
 use nix::sys::utsname::uname;
+use serde_json::Value;
 
 use crate::anchored::{anchored, between};
 use crate::consistency::snapshot;
@@ -12,13 +13,22 @@ use crate::snapshots::snapshot_settings;
 use crate::supervisor::can_play;
 use crate::support::{End, Lab, Who, has_tool, stage};
 
-/// Makes root of the stage a plain user there: one without capabilities.
-const AS_PLAIN_USER: &str =
-    r#"exec unshare --user --map-user=1000 --map-group=1000 sh -c "$NSLEARN_TYPED" 2>&1 </dev/null"#;
+/// Makes root of the stage a plain user there: one without capabilities, with the environment of a login on Debian.
+const AS_PLAIN_USER: &str = r#"exec unshare --user --map-user=1000 --map-group=1000 \
+    env -i HOME=/ PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games \
+    sh -c "$NSLEARN_TYPED" 2>&1 </dev/null"#;
+
+/// Lets the stage have one user namespace more, the plain user's: whoever makes another one is refused.
+const NO_MORE: &str = "echo 1 > /proc/sys/user/max_user_namespaces && ";
 
 /// What somebody gets to see who types this into a shell, as a plain user, on a stage.
 fn type_in(lab: &Lab, typed: &str) -> End {
-    lab.run(["shell", "-c", AS_PLAIN_USER]).env("NSLEARN_TYPED", typed).by(Who::PlainUser).end()
+    type_in_where(lab, "", typed)
+}
+
+/// The same after a preparation of the stage.
+fn type_in_where(lab: &Lab, prepared: &str, typed: &str) -> End {
+    lab.run(["shell", "-c", &format!("{prepared}{AS_PLAIN_USER}")]).env("NSLEARN_TYPED", typed).by(Who::PlainUser).end()
 }
 
 fn has_tools() -> bool {
@@ -89,6 +99,39 @@ pub fn has_commands_by_hand_that_print_what_their_snapshot_says(id: &str) {
         all += &anchored(&name, &sessions.lines().collect::<Vec<_>>());
     }
     snapshot_settings().bind(|| assert_snapshot!(format!("{id}.by-hand"), all));
+}
+
+/// The commands by hand of all lessons that are for a shell: the lesson's name, the command, and what shows its point.
+fn told_by_lessons(lab: &Lab) -> Vec<(String, String, String)> {
+    let of = |id: &String| {
+        let events = lab.run(["lesson", id, "--format", "json"]).end().must_be(0).events();
+        let told = events.into_iter().filter(|event| event["event"] == "by_hand" && event["docker"] == false);
+        let text = |event: &Value, field: &str| event[field].as_str().unwrap().to_owned();
+        told.map(|event| (id.clone(), text(&event, "command"), text(&event, "shows"))).collect::<Vec<_>>()
+    };
+    lab.ids().iter().flat_map(of).collect()
+}
+
+#[test]
+fn a_command_by_hand_shows_the_point_of_its_step() {
+    let Some(lab) = stage().filter(|_| has_tools()) else { return };
+    let shows_it = |(_, command, shows): &(String, String, String)| type_in(&lab, command).stdout.contains(shows);
+    let wrong: Vec<_> = told_by_lessons(&lab).into_iter().filter(|told| !shows_it(told)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_command_by_hand_that_is_refused_says_so_and_does_not_show_the_point() {
+    let Some(lab) = stage().filter(|_| has_tools()) else { return };
+    let told = told_by_lessons(&lab).into_iter().filter(|(_, command, _)| command.contains("unshare"));
+    let mut wrong = Vec::new();
+    for (id, command, shows) in told {
+        let end = type_in_where(&lab, NO_MORE, &command);
+        if end.code() == 0 || end.stdout.contains(&shows) || !end.stdout.contains("No space left on device") {
+            wrong.push(format!("{id}: $ {command}\nexit status {}\n{}", end.code(), end.stdout));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n======\n"));
 }
 
 #[test]

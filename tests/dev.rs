@@ -151,11 +151,12 @@ fn several_findings_are_told_at_once_and_those_of_one_lesson_alone() {
 /// What `--fix` must bring back to what it was, byte by byte.
 const DERIVED: &[(&str, &str, &str)] = &[
     ("README.md", "| `uts` | UTS namespaces", "| `uts` | The UTS namespaces"),
-    ("README.md", "1/6 ── The name", "1/6 ── A name"),
+    ("README.md", "1/6 ── Two processes", "1/6 ── A name"),
     ("book/src/SUMMARY.md", "- [UTS namespaces: one", "- [UTS: one"),
     (PAGE, "# UTS namespaces: one", "# UTS: one"),
     (PAGE, "> Can one", "> Could one"),
-    (PAGE, "about 8 minutes", "about 9 minutes"),
+    (PAGE, "about 12 minutes", "about 9 minutes"),
+    (PAGE, " ([differences between distributions](../by-hand.md))", ""),
     (PAGE, "## Step 2: The tenant moves out", "## Step 2: The tenant"),
     (PAGE, "| `uts-copied` | step 2 |", "| `uts-copied` | step 3 |"),
     (PAGE, "| `uts-copied` |", "| `uts-old` | step 1 | an old one |\n| `uts-copied` |"),
@@ -316,7 +317,11 @@ fn outside_of_a_checkout_it_says_where_to_go() {
     let lab = lab();
     for words in ["check", "check --fix", "new two"] {
         let end = lab.shell(&format!("cd / && exec \"$0\" dev {words}")).end().must_be(2);
-        assert!(end.stderr.contains("no checkout") && end.stderr.contains("cargo run -- dev check"), "{}", end.stderr);
+        assert!(
+            end.stderr.contains("not a checkout") && end.stderr.contains("cargo run -- dev check"),
+            "{}",
+            end.stderr
+        );
     }
 }
 

@@ -83,7 +83,7 @@ fn the_notes_follow_the_users_own_walk_whoever_else_says_to_be_one() {
         notes.wait_for("2/6 ");
         walk.wait_for_step(2, 6);
         walk.press("q");
-        notes.wait_for("the walk is over");
+        notes.wait_for("the lesson is over");
         assert!(walk.end().success() && notes.end().success());
         drop(other);
     }
@@ -99,7 +99,7 @@ fn where_somebody_else_alone_says_to_walk_the_notes_are_printed() {
             notes.wait_for(&format!("{step}/6 "));
         }
         assert!(notes.end().success());
-        assert!(!notes.said.contains("the walk is over"), "{}", notes.said);
+        assert!(!notes.said.contains("the lesson is over"), "{}", notes.said);
         drop(other);
     }
 }
@@ -119,7 +119,7 @@ fn a_walk_whose_name_somebody_else_has_taken_beforehand_is_followed() {
     notes.wait_for("1/6 ");
     notes.wait_for("min planned up to here");
     walk.press("q");
-    notes.wait_for("the walk is over");
+    notes.wait_for("the lesson is over");
     assert!(walk.end().success() && notes.end().success());
     drop(other);
 }
@@ -153,7 +153,7 @@ fn a_walk_is_found_among_socket_names_that_are_no_text() {
     notes.wait_for("1/6 ");
     notes.wait_for("min planned up to here");
     walk.press("q");
-    notes.wait_for("the walk is over");
+    notes.wait_for("the lesson is over");
     assert!(walk.end().success() && notes.end().success());
     drop(listeners);
 }

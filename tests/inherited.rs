@@ -137,7 +137,7 @@ fn a_mount_that_is_really_left_is_told() {
         let told = telling.read(usize::MAX);
         assert_eq!(telling.child.wait().unwrap().code(), Some(1));
         let last: Value = serde_json::from_str(told.last().unwrap()).unwrap();
-        assert_eq!(last["left_behind"], json!(["a mount of the stage's"]), "{who:?}");
+        assert_eq!(last["left_behind"], json!(["a mount of the stage"]), "{who:?}");
     }
 }
 
@@ -153,7 +153,7 @@ fn a_process_that_is_really_left_is_told() {
             Verdict::Continue
         }
     });
-    assert_eq!(left_behind(&end.must_be(1)), json!(["a process of the stage's"]));
+    assert_eq!(left_behind(&end.must_be(1)), json!(["a process of the stage"]));
     wait_until_none_runs(&lab.program());
 }
 

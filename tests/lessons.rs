@@ -34,6 +34,7 @@ macro_rules! tests {
                 }
                 ledger {
                     tells_of_each_call_that_the_kernel_saw_and_of_no_other,
+                    counts_the_calls_that_it_does_not_show,
                 }
                 notes {
                     has_notes_that_head_each_step_with_its_own_line,

@@ -103,7 +103,7 @@ const CONTRACT: [(&str, &[&str]); 12] = [
     ("asked", &["id", "text", "choices"]),
     ("answered", &["id", "number", "answer", "why"]),
     ("by_hand", &["command"]),
-    ("ended", &["held", "failed", "skipped", "left_behind"]),
+    ("ended", &["held", "failed", "skipped", "left_behind", "set_up"]),
 ];
 
 fn keeps_the_contract(event: &Map<String, Value>) {
@@ -115,6 +115,7 @@ fn keeps_the_contract(event: &Map<String, Value>) {
     if kind == "called" {
         assert!(event.contains_key("result") != event.contains_key("errno"), "one of both: {event:?}");
         assert!(event.get("errno").is_none_or(|errno| errno.as_str().unwrap().starts_with('E')), "{event:?}");
+        assert!(event.get("set_up").is_none_or(|set_up| set_up == true), "{event:?}");
     }
 }
 

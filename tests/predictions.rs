@@ -41,8 +41,8 @@ pub fn has_every_guess_judged_by_what_the_kernel_says(id: &str) {
             // By its letter or by its number.
             let digit = (place + 1).to_string();
             terminal.press(if place % 2 == 0 { letter } else { &digit });
-            let verdict = if place == right { "right" } else { "not so" };
-            terminal.wait_for(&format!("your guess was {letter}): {verdict}"));
+            let verdict = if place == right { "Right" } else { "Not this time" };
+            terminal.wait_for(&format!("you picked {letter}). {verdict}"));
             terminal.wait_for_step(step, steps);
         }
     }
@@ -71,10 +71,10 @@ fn at_the_end_a_walk_tells_what_was_right_and_the_list_remembers_it() {
         terminal.wait_for_step(step, 6);
         terminal.press("\r");
     }
-    terminal.wait_for("What you know now");
+    terminal.wait_for("What this lesson showed");
     let of = questions.len();
     terminal.wait_for(&format!("Your predictions: {right_ones} of {of} right"));
-    terminal.wait_for("To try by hand");
+    terminal.wait_for("Try it by hand");
     assert!(terminal.end().success());
     assert_eq!(right_ones, of - 1);
     let list = lab.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0);
@@ -91,7 +91,7 @@ fn a_walk_that_cannot_keep_its_progress_says_so_in_one_line_and_ends_well() {
     std::fs::write(&state, "not a directory").unwrap();
     let Some(run) = on_a_terminal(&lab, &["lesson", "uts", "--auto", "1ms"]) else { return };
     let mut terminal = Terminal::start(&run.env("XDG_STATE_HOME", state.parent().unwrap().to_str().unwrap()), (80, 24));
-    terminal.wait_for("To try by hand");
+    terminal.wait_for("Try it by hand");
     terminal.wait_for("\nnslearn: ");
     assert!(terminal.end().success());
     assert_eq!(crate::support::read_text(state).unwrap(), "not a directory");
@@ -109,7 +109,7 @@ fn a_lesson_of_which_steps_were_passed_over_does_not_count_as_finished() {
     terminal.wait_for("6/6 ");
     terminal.wait_for_step(6, 6);
     terminal.press("\r");
-    terminal.wait_for("What you know now");
+    terminal.wait_for("What this lesson showed");
     assert!(terminal.end().success());
     assert!(!lab.run(["list"]).env("XDG_STATE_HOME", state).end().must_be(0).stdout.contains('✔'));
 }

@@ -59,15 +59,15 @@ fn the_list_marks_the_lessons_that_are_finished_and_tells_how_the_questions_were
     let end = with_state(&lab, &state, &["list"]).end().must_be(0);
     assert_eq!(end.stderr, "");
     let expected = "\
-✔ chroot      chroot · a jail without walls (12 min)
-✔ pid         PID namespaces · one process, several numbers (15 min)
+✔ chroot      chroot · a jail without walls (13 min)
+✔ pid         PID namespaces · one process, several numbers (18 min)
               2 of 3 questions right
-  uts         UTS namespaces · one machine, two names (8 min)
+  uts         UTS namespaces · one machine, two names (12 min)
 ";
     assert!(end.stdout.starts_with(expected), "{}", end.stdout);
     assert_eq!(end.stdout.matches('✔').count(), 2, "{}", end.stdout);
     let wide = with_state(&lab, &state, &["list"]).env("COLUMNS", "100").end().must_be(0).stdout;
-    assert!(wide.contains("several numbers (15 min) · 2 of 3 questions right\n"), "{wide}");
+    assert!(wide.contains("several numbers (18 min) · 2 of 3 questions right\n"), "{wide}");
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn reset_forgets_and_says_what_it_did() {
     let usual = lab.run(["list"]).end().stdout;
     let (state, file) = state_with(&lab, Who::Me, two_finished());
     let end = with_state(&lab, &state, &["reset"]).env("COLUMNS", "100").end().must_be(0);
-    assert!(end.stdout.starts_with("Forgotten") && end.stderr.is_empty(), "{end:?}");
+    assert!(end.stdout.starts_with("nslearn has forgotten") && end.stderr.is_empty(), "{end:?}");
     assert!(!file.exists());
     assert_eq!(with_state(&lab, &state, &["list"]).end().must_be(0).stdout, usual);
     for reset in [with_state(&lab, &state, &["reset"]), lab.run(["reset"])] {
         let again = reset.end().must_be(0);
-        assert!(again.stdout.starts_with("Nothing is kept") && again.stderr.is_empty(), "{again:?}");
+        assert!(again.stdout.starts_with("There was nothing to forget") && again.stderr.is_empty(), "{again:?}");
     }
     let told = with_state(&lab, &state, &["reset", "--format", "json"]).end().must_be(0).events();
     assert_eq!(told[0]["forgotten"], false);
@@ -264,7 +264,7 @@ fn walk_of(lab: &Lab, state: &Path) -> Option<Run> {
 
 /// Walks to the end: what was said there.
 fn walk_through(mut terminal: Terminal) -> String {
-    terminal.wait_for("What you know now");
+    terminal.wait_for("What this lesson showed");
     assert!(terminal.end().success());
     terminal.said.clone()
 }

@@ -207,7 +207,7 @@ fn a_file_that_cannot_be_written_is_told_before_the_lesson_begins() {
         (directory.join("dangling"), "No such file or directory"),
         (directory.join("film/"), "a directory"),
         (directory.clone(), "a directory"),
-        ("/dev/null".into(), "no plain file"),
+        ("/dev/null".into(), "not a regular file"),
     ];
     for (path, why) in cases {
         let end = recorded(&lab, &["uts"], &path).by(Who::PlainUser).end().must_be(1);

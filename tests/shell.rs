@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::moments::{processes_of, wait_until_none_runs};
-use crate::support::{Lab, everybody, has_tool, lab, stage};
+use crate::support::{End, Lab, Who, everybody, has_tool, lab, stage};
 
 fn said(lab: &Lab, command: &str) -> String {
     lab.run(["shell", "-c", command]).end().must_be(0).stdout
@@ -52,6 +52,41 @@ fn what_a_shell_started_ends_with_it() {
     assert_eq!(said(&lab, "sleep 1000 & setsid sleep 1000 & echo done"), "done\n");
     wait_until_none_runs(&lab.program());
     assert!(processes_of(&lab.program()).is_empty());
+}
+
+/// Runs a command as an actor of the lesson on chroot, at the end of a step.
+fn as_actor(lab: &Lab, who: Who, step: &str, actor: &str, command: &str) -> End {
+    lab.run(["shell", "chroot", "--step", step, "--as", actor, "-c", command]).by(who).end().must_be(0)
+}
+
+#[test]
+fn a_shell_that_is_not_in_the_actors_root_directory_says_so_before_it_opens() {
+    let Some(lab) = stage() else { return };
+    for &who in everybody() {
+        // The prisoner's root directory holds one file and a proc. What is outside of it can be seen then.
+        let prisoner = as_actor(&lab, who, "1", "prisoner", "echo opened >&2; ls /");
+        assert!(prisoner.stdout.contains("usr\n"), "{prisoner:?}");
+        let [said, opened] = prisoner.stderr.lines().collect::<Vec<_>>()[..] else { panic!("two lines: {prisoner:?}") };
+        assert!(said.starts_with("nslearn: prisoner's root directory holds no /bin/sh: "), "{said}");
+        assert!(said.ends_with("but not in that directory"), "{said}");
+        assert_eq!(opened, "opened");
+        // After pivot_root(2) and umount(2) there is nothing else in the settler's mount namespace either.
+        let settler = as_actor(&lab, who, "8", "settler", "ls /");
+        assert!(settler.stdout.contains("usr\n"), "{settler:?}");
+        assert!(settler.stderr.contains("has the host's files, and is in settler's other namespaces"), "{settler:?}");
+    }
+}
+
+#[test]
+fn a_shell_as_the_prisoner_is_where_the_prisoner_has_come_to() {
+    let Some(lab) = stage() else { return };
+    for &who in everybody() {
+        let host = as_actor(&lab, who, "8", "host", "ls /");
+        // The prisoner has left its jail by then.
+        let prisoner =
+            lab.run(["shell", "chroot", "--step", "6", "--as", "prisoner", "-c", "ls /"]).by(who).end().must_be(0);
+        assert_eq!((prisoner.stdout, prisoner.stderr), (host.stdout, String::new()));
+    }
 }
 
 #[test]

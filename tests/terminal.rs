@@ -149,6 +149,8 @@ impl Terminal {
         while self.child.try_wait().unwrap().is_none()
             && self.hear(Instant::now() + Duration::from_millis(20)) | (Instant::now() < until)
         {}
+        // What it said last may have come between the two looks, and takes its way through the kernel.
+        while self.hear(Instant::now() + Duration::from_millis(50)) {}
         let status = self.child.try_wait().unwrap();
         let status = status.unwrap_or_else(|| panic!("the program does not end; screen:\n{}", self.screen()));
         if self.person.is_some() {

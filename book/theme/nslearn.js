@@ -20,7 +20,7 @@
 
     // What stands behind the equals sign of a call: its result, and perhaps what to notice about it.
     function answer(words) {
-        const refused = words.match(/^(-1 E[A-Z]+(?: \(.*?\))?)(.*)$/);
+        const refused = words.match(/^((?:-1|\d+, refused:) E[A-Z0-9]+(?: \(.*?\))?)(.*)$/);
         if (refused) {
             return [["notice", refused[1]], ...note(refused[2])];
         }

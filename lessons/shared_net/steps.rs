@@ -6,24 +6,25 @@ use crate::step::{Ask, ByHand, Fact, Need, Note, Step};
 /// The first container.
 pub(super) static WEB_SERVER: Step = Step {
     title: "A web server in a container",
-    minutes: 2,
+    minutes: 3,
     needs: &[],
     asks: &[],
     facts: &[],
     by_hand: &[
-        ByHand::Shell(
-            "unshare --user --map-root-user --net --uts --ipc --pid --fork --mount-proc sh -c \
-             'hostname web; ip link set lo up; hostname; ip -br -4 addr; ps -eo ppid,comm'",
-        ),
+        ByHand::Shell {
+            command: "unshare --user --map-root-user --net --uts --ipc --pid --fork --mount-proc sh -c \
+             'ip link set lo up && ip -br addr && ps -eo pid,comm'",
+            shows: "1 sh",
+        },
         ByHand::Docker("docker run -d --name web nginx:alpine"),
     ],
     note: Note {
-        point: "A container is processes in namespaces that were made for them, five here. A listening socket belongs \
-                to the network namespace in which it was made, and a child inherits the socket.",
-        ask: "The runtime's fork(2) says 1002 for the master. What will the master's fork(2) say for the worker? (2: \
-              the master counts in the new PID namespace, in which it is 1 itself.)",
-        misunderstanding: "\"A server on 0.0.0.0 can be reached from everywhere.\" 0.0.0.0 stands for all addresses \
-                           of one network namespace, and the only interface in this one is lo.",
+        point: "A container is a group of processes in namespaces that were made for it, here of five types. A \
+                listening socket belongs to the network namespace in which it was made. A child inherits the socket.",
+        ask: "The runtime sees its child, the master, as process 1002. Which number does the master see for its own \
+              child, the worker? (2: in the new PID namespace the master is 1, and the worker is the next one.)",
+        misunderstanding: "\"A server on 0.0.0.0 can be reached from everywhere.\" 0.0.0.0 means all IPv4 addresses of \
+                           one network namespace. In this one, lo is the only interface that is up.",
     },
 };
 
@@ -34,15 +35,26 @@ pub(super) static REFUSED: Fact = Fact {
 
 static LOCALHOST: Ask = Ask {
     id: "shared-net-localhost",
-    text: "A client in a second container, where the loopback is up, asks for localhost, port 80. What does it get?",
+    text: "The web server runs in the first container, and lo is up in both. What does the client get from its localhost, \
+           port 80?",
     choices: &[
         ("the server's page", "0"),
-        ("ECONNREFUSED", "ECONNREFUSED"),
-        ("ENETUNREACH", "ENETUNREACH"),
-        ("no answer, and ETIMEDOUT in the end", "ETIMEDOUT"),
+        ("the error ECONNREFUSED", "ECONNREFUSED"),
+        ("the error ENETUNREACH", "ENETUNREACH"),
+        ("the error ETIMEDOUT, after a while", "ETIMEDOUT"),
     ],
-    why: "There is one localhost in each network namespace: this one can be reached, and nobody listens in it.",
+    why: "Each network namespace has its own localhost; the client reached its own, and nobody listens there.",
 };
+
+/// A server listens, and two clients connect to localhost: one in its network namespace, and one in another.
+const CONNECT_TWICE: &str = r#"unshare --user --map-root-user --net perl -MIO::Socket::INET -e '
+  $s = IO::Socket::INET->new(LocalPort => 80, Listen => 1)
+    or die $!;
+  $try = q(system "ip link set lo up";
+    print +(IO::Socket::INET->new("127.0.0.1:80"))
+      ? "connected; " : "$!; ");
+  system split, $^X, "-MIO::Socket::INET", "-e", $try
+    for "", "unshare --net"; print "\n"'"#;
 
 /// The second container: what takes two of them takes all of this.
 pub(super) static NEXT_DOOR: Step = Step {
@@ -60,19 +72,16 @@ pub(super) static NEXT_DOOR: Step = Step {
     asks: &[&LOCALHOST],
     facts: &[&REFUSED],
     by_hand: &[
-        ByHand::Shell(
-            "unshare --user --map-root-user --net sh -c 'ip link set lo up; \
-             bash -c \"echo > /dev/tcp/127.0.0.1/80\" || echo nobody'",
-        ),
+        ByHand::Shell { command: CONNECT_TWICE, shows: "connected; Connection refused;" },
         ByHand::Docker("docker run --rm alpine wget -qO- localhost"),
     ],
     note: Note {
-        point: "There are as many localhosts as there are network namespaces. That client and server run on one \
-                kernel brings them no closer to each other.",
-        ask: "Who refuses the connection: the server's container, or the client's own? (The client's own. 127.0.0.1 \
-              is on its own lo, so the request never leaves its namespace, and nobody listens there.)",
-        misunderstanding: "\"On one machine everything is local.\" Local means: in one network namespace. Two of them \
-                           that nothing joins exchange no packet.",
+        point: "There are as many localhosts as there are network namespaces. It makes no difference that client and \
+                server run on the same kernel.",
+        ask: "In which network namespace is the connection refused, the server's or the client's? (The client's. \
+              127.0.0.1 is on its own lo, so the request never leaves its namespace, and nobody listens there.)",
+        misunderstanding: "\"On one machine everything is local.\" Local means: in the same network namespace. No \
+                           packet gets from one to another unless something connects them.",
     },
 };
 
@@ -101,25 +110,26 @@ pub(super) static JOINS: Step = Step {
     asks: &[],
     facts: &[&JOINED],
     by_hand: &[
-        ByHand::Shell(
-            "unshare --user --map-root-user --net sh -c 'ip link set lo up; exec 3</proc/self/ns/net; \
-             unshare --net nsenter --net=/proc/self/fd/3 ip -br -4 addr show lo'",
-        ),
+        ByHand::Shell {
+            command: "unshare --user --map-root-user --net sh -c 'ip link set lo up && exec 3</proc/self/ns/net && \
+             unshare --net sh -c \"ip -br addr && nsenter --net=/proc/self/fd/3 ip -br addr\"'",
+            shows: "127.0.0.1",
+        },
         ByHand::Docker("docker run --rm --network container:web alpine wget -qO- localhost"),
     ],
     note: Note {
-        point: "setns(2) makes no namespace; it moves the caller into one that there is. The request is the same as \
-                before, and the network in which its address is looked up is another.",
-        ask: "What must the server do to let the client join? (Nothing: setns(2) is a call of the client's. Whether \
-              it may is a matter of the client's rights.)",
-        misunderstanding: "\"Now the two networks are connected.\" There is only one left: the client is in the \
-                           server's. Its old one ended when nothing held it any more.",
+        point: "setns(2) makes no namespace. The caller joins one that exists. The request is the same as before, but \
+                its address is looked up in another network namespace.",
+        ask: "What must the server do to let the client join? (Nothing: the client makes the call. Whether it may \
+              depends on the client's rights.)",
+        misunderstanding: "\"Now the two networks are connected.\" The client has left its own network namespace and is \
+                           in the server's. Nobody holds the old one any more, so the kernel removes it.",
     },
 };
 
 pub(super) static ONLY_NET: Fact = Fact {
     id: "shared-net-only-net",
-    claim: "The client still has its own PID and mount namespaces: it shares one namespace, not all.",
+    claim: "The runtimes made namespaces of five types, and of these client and server now share one: network.",
 };
 
 pub(super) static PORT_TAKEN: Fact =
@@ -127,13 +137,14 @@ pub(super) static PORT_TAKEN: Fact =
 
 static WHAT_PS_LISTS: Ask = Ask {
     id: "shared-net-ps",
-    text: "The client has joined the server's network. What does its ps list now?",
+    text: "The client lists the processes in its /proc. Which of the three does it find: client, master, worker?",
     choices: &[
         ("the client alone", "client"),
-        ("master, worker and client", "master, worker, client"),
-        ("master and worker", "master, worker"),
+        ("all three", "master, worker, client"),
+        ("master and worker, but not the client", "master, worker"),
     ],
-    why: "It has joined one namespace, not a container; its PID namespace and its /proc are what they were.",
+    why: "The client has joined one namespace of the container, its network; its PID namespace and its /proc are still \
+          its own.",
 };
 
 /// A container is a set of namespaces.
@@ -143,63 +154,66 @@ pub(super) static ONE_OR_TWO: Step = Step {
     needs: TO_JOIN,
     asks: &[&WHAT_PS_LISTS],
     facts: &[&ONLY_NET, &PORT_TAKEN],
-    by_hand: &[ByHand::Shell(
-        "unshare --user --map-root-user --net sh -c 'readlink /proc/self/ns/net; exec 3</proc/self/ns/net; \
-             unshare --net nsenter --net=/proc/self/fd/3 readlink /proc/self/ns/net'",
-    )],
+    by_hand: &[
+        ByHand::Shell {
+            command: "unshare --user --map-root-user --net sh -c 'exec 3</proc/self/ns/net && \
+             ids=\"readlink /proc/self/ns/net /proc/self/ns/uts\" && \
+             { $ids; unshare --net --uts nsenter --net=/proc/self/fd/3 $ids; } | sort | uniq -c'",
+            shows: "2 net:",
+        },
+        ByHand::Docker("docker run --rm --network container:web alpine ps"),
+    ],
     note: Note {
-        point: "Namespaces are shared type by type. Whoever shares a network has its addresses and its ports in \
-                common with the others, and nothing besides.",
-        ask: "The client has mounts, processes and names of its own. Can it bind port 80 as well? (No, EADDRINUSE: in \
-              this network the port is the server's.)",
-        misunderstanding: "\"A pod is one container with several programs.\" It is several containers, each with \
-                           mounts and so with files of its own. What they have in common, first of all the network, \
-                           was chosen type by type.",
+        point: "Namespaces are shared type by type. Processes that share a network namespace have its addresses and \
+                ports in common. Namespaces of the other types are not shared by that.",
+        ask: "The client has mounts, processes and a hostname of its own. Can it listen on port 80 as well? (No, \
+              EADDRINUSE: in this network namespace the server has that port.)",
+        misunderstanding: "\"A pod is one container with several programs.\" It is several containers. Each has its own \
+                           mounts, and so its own files. They share the network namespace, and some other types, too.",
     },
 };
 
 pub(super) static SHARED_PIDS: Fact = Fact {
     id: "pid-container-shared",
-    claim: "A helper that joins another container's PID namespace sees the server as PID 1, its worker, and itself.",
+    claim: "A helper in web's PID namespace sees the server as PID 1, its worker, and itself.",
 };
 
-pub(super) static BOTH_WAYS: Fact = Fact {
-    id: "shared-pid-ps",
-    claim: "Sharing works both ways: the server's container lists the helper just as well.",
-};
+pub(super) static BOTH_WAYS: Fact =
+    Fact { id: "shared-pid-ps", claim: "Sharing works both ways: the master's /proc lists the helper, too." };
 
 static IS_IT_SEEN: Ask = Ask {
     id: "shared-net-helper",
-    text: "A helper from outside joins the server's PID namespace and lists its processes. Does the master, in its turn, \
-           list the helper?",
+    text: "The helper is in web's PID namespace and lists the processes there. Does the master's /proc list the helper?",
     choices: &[
-        ("no: one looks in unseen", "no helper"),
-        ("yes, under a number of its own in there", "another number"),
-        ("yes, under the number that the host has for it", "the host's number"),
+        ("no", "no helper"),
+        ("yes, with its number in web", "another number"),
+        ("yes, with its number on the host", "the host's number"),
     ],
-    why: "Whoever is in a PID namespace has a number there, and everybody else in it can see that number.",
+    why: "The helper is in web's PID namespace, so it has a number there, and every /proc of that namespace lists it.",
 };
 
 /// Another type of namespace, shared with somebody from outside.
 pub(super) static LOOKS_IN: Step = Step {
     title: "A helper looks in",
-    minutes: 2,
+    minutes: 3,
     needs: TO_JOIN,
     asks: &[&IS_IT_SEEN],
     facts: &[&SHARED_PIDS, &BOTH_WAYS],
     by_hand: &[
-        ByHand::Shell(
-            "unshare --user --map-root-user --pid --fork --mount-proc sh -c 'unshare --pid --fork yes 2>/dev/null | \
-             { read line; nsenter --target $(pgrep -x yes) --pid unshare --mount-proc ps -eo pid,ppid,comm; }'",
-        ),
-        ByHand::Docker("docker run --rm --pid container:web alpine ps"),
+        ByHand::Shell {
+            command: "unshare --user --map-root-user --pid --fork --mount-proc sh -c \
+             'unshare --pid --fork sh -c \"exec yes 2>/dev/null\" | { read line && \
+             nsenter --target $(pgrep -x yes) --pid unshare --mount-proc ps -eo pid,ppid,comm; }'",
+            shows: "0 yes",
+        },
+        ByHand::Docker("docker run --rm --pid container:web alpine ps; docker rm -f web"),
     ],
     note: Note {
-        point: "Nobody moves into a PID namespace: a child is born there. To see who is in it takes a proc that shows \
-                it, and whoever is in it is seen there as well.",
-        ask: "The joiner has stayed in the host's PID namespace. Which parent will ps show for the helper, its child? \
-              (0: a process that has no number in there.)",
-        misunderstanding: "\"Now the helper has web's files before it.\" It has joined one namespace, the one for \
-                           processes. Its mounts are a copy of the host's, and the files under its / are the host's.",
+        point: "A process cannot move into another PID namespace, but its children can be born there. To list the \
+                processes in it takes a /proc of that namespace. Whoever is in the namespace is listed there as well.",
+        ask: "The joiner stayed in the host's PID namespace. Which number does web's /proc show for the helper's parent? \
+              (0: the parent has no number in web's PID namespace.)",
+        misunderstanding: "\"Now the helper has web's files.\" It has joined the PID namespace and nothing else. Its \
+                           mounts are a copy of the host's, so the files under its / are the host's.",
     },
 };

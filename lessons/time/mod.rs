@@ -33,17 +33,28 @@ fn play(stage: &Stage) -> Result<()> {
 
     stage.step(&steps::THREE_CLOCKS)?;
     stage.say(
-        "A kernel keeps several clocks, and three of them matter here. CLOCK_REALTIME is the date and the time of day, \
-         in seconds since 1970. CLOCK_MONOTONIC counts the seconds since the machine was booted, and nobody can set \
-         it. CLOCK_BOOTTIME does the same, but goes on while the machine is suspended. clock_gettime(2) reads them.",
+        "Three processes will be on stage. The host plays the machine. It makes a process called traveller, \
+         and the traveller makes a child. In the end, some of the child's clocks are ten days ahead of the host's.",
+    );
+    stage.say(
+        "The kernel has several clocks, and three of them matter here. CLOCK_REALTIME is the date and the time of day. \
+         CLOCK_MONOTONIC and CLOCK_BOOTTIME count the seconds since the machine was booted, and nobody can set them. \
+         When a laptop's lid is closed, the machine is suspended: CLOCK_MONOTONIC stops, and CLOCK_BOOTTIME goes on. A \
+         program reads a clock with clock_gettime(2). (The 2 is the section of the manual in which it is described.)",
     );
     stage.clocks(host)?;
     stage.say(
-        "A time namespace holds offsets: numbers of seconds that the kernel adds to a clock before it answers a \
-         process in there. The host forks a traveller. It will make such a namespace by the system call unshare(2), \
-         and write the offsets to the file /proc/self/timens_offsets.",
+        "A namespace holds something for the processes in it. There can be several of the same type, and each process \
+         is in one of them. A time namespace holds offsets for some of the clocks. An offset is a number of seconds. \
+         When a process reads such a clock, it gets what the kernel's clock shows plus the offset.",
     );
-    let traveller = host.fork("traveller")?;
+    stage.say(
+        "The host makes the traveller by clone3(2). That is a system call: a request of a program to the kernel. The \
+         traveller will make a time namespace by another one, unshare(2), and write offsets into the file \
+         /proc/self/timens_offsets. In the directory /proc, the kernel shows facts about each process; self stands for \
+         the process that asks.",
+    );
+    let traveller = host.remark("the traveller's process number").fork("traveller")?;
 
     let all = [&steps::CHILDREN, &steps::TWO_CLOCKS, &steps::BOOT, &steps::LIMITS, &steps::EXEC];
     stage.part(&all, || {
@@ -60,22 +71,28 @@ fn play(stage: &Stage) -> Result<()> {
 fn the_children_move_in(stage: &Stage, traveller: &Actor) -> Result<Actor> {
     let host = stage.host();
     stage.step(&steps::CHILDREN)?;
+    stage.say(
+        "The traveller makes a new time namespace by unshare(2). It sets the offsets of CLOCK_MONOTONIC and \
+         CLOCK_BOOTTIME there to ten days. Then it reads the clocks itself.",
+    );
     stage.ask()?;
     stage.say(
-        "The link /proc/self/ns/time shows by a number which time namespace a process is in. The link \
-         time_for_children shows in which one its children will be.",
+        "The directory /proc/self/ns has two links for time namespaces, and readlink(2) reads a link. The first one, \
+         time, shows the namespace that the process is in: the number in brackets stands for that namespace. The other \
+         one, time_for_children, shows the namespace that its children will start in. nslearn writes a letter behind \
+         each number: the same letter means the same namespace. The answer 0 means that a call has succeeded.",
     );
     traveller.unshare(CLONE_NEWTIME)?;
     let home = host.readlink_ns("time")?;
-    let own = traveller.remark("where it is: no change").readlink_ns("time")?;
-    let chosen = traveller.remark("where its children will be").readlink_ns("time_for_children")?;
+    let own = traveller.remark("the same: it has not moved").readlink_ns("time")?;
+    let chosen = traveller.remark("where its children will start").readlink_ns("time_for_children")?;
     traveller.remark("seconds and nanoseconds").write_offset("monotonic", TEN_DAYS)?;
     traveller.write_offset("boottime", TEN_DAYS)?;
     let (hosts, travellers) = (stage.clocks(host)?, stage.clocks(traveller)?);
     let monotonic = travellers.monotonic.ahead_of(hosts.monotonic);
     let boottime = travellers.boottime.ahead_of(hosts.boottime);
     stage.answer(format!("{monotonic}, {boottime}"))?;
-    stage.say("A child that is born now is in the new namespace from its first moment on.");
+    stage.say("Now the traveller makes a child. It starts in the new namespace.");
     let child = traveller.fork("child")?;
     let childs = child.readlink_ns("time")?;
     stage.verify(
@@ -83,11 +100,9 @@ fn the_children_move_in(stage: &Stage, traveller: &Actor) -> Result<Actor> {
         own == home && chosen != home && childs == chosen && (monotonic, boottime) == (Ahead::NONE, Ahead::NONE),
         evidence!["the traveller is in", own, "and its child in", childs],
     )?;
+    stage.say("Linux has eight types of namespace. This table shows in which ones the three processes are.");
     stage.who_is_where(&[host, traveller, &child])?;
-    stage.say(
-        "From now on the child lives by the clocks of its own namespace. It will read all three of them at the same \
-         moment as the host, and the file /proc/uptime, whose first number is the time since the boot.",
-    );
+    stage.say("Only the child is in the new time namespace.");
     Ok(child)
 }
 
@@ -95,8 +110,16 @@ fn the_children_move_in(stage: &Stage, traveller: &Actor) -> Result<Actor> {
 fn two_clocks(stage: &Stage, child: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::TWO_CLOCKS)?;
+    stage.say(
+        "The child is in the new time namespace. The offsets of CLOCK_MONOTONIC and CLOCK_BOOTTIME are ten days there. \
+         Now the child reads all three clocks.",
+    );
     stage.ask()?;
-    stage.say("One machine, one moment: the same four questions to the kernel from two processes.");
+    stage.say(
+        "The host reads its three clocks, and the child reads its own right after that. Then both read the file \
+         /proc/uptime. Its first number is the uptime: the seconds since the boot. (They read it without any tool. The \
+         line with cut names a command that prints the same.)",
+    );
     let (hosts, childs) = (stage.clocks(host)?, stage.clocks(child)?);
     let (hosts_uptime, childs_uptime) = (stage.uptime(host)?, stage.uptime(child)?);
     let realtime = childs.realtime.ahead_of(hosts.realtime);
@@ -115,13 +138,10 @@ fn two_clocks(stage: &Stage, child: &Actor) -> Result<()> {
     )?;
     stage.answer(realtime)?;
     stage.say(
-        "What is it for? A container can be frozen, carried to another machine and thawed there: CRIU does that. The \
-         other machine was booted at another time, so without offsets the clocks would leap. Docker and Podman make no \
-         time namespace, so this lesson has no docker command.",
-    );
-    stage.say(
-        "One date is left: that of the boot. It is stored nowhere. The kernel computes it for the line btime in \
-         /proc/stat, and the tool uptime does for its option -s: the date, minus the time since the boot.",
+        "What are time namespaces for? CRIU is a tool that writes a running container to files, and starts it again \
+         from these files, also on another machine. That one was booted at another time, so its clocks show other \
+         numbers. With offsets, the clocks of the container go on from where they stopped. Docker has no option for an \
+         offset, so this lesson has no docker command.",
     );
     Ok(())
 }
@@ -130,8 +150,16 @@ fn two_clocks(stage: &Stage, child: &Actor) -> Result<()> {
 fn a_boot_in_the_past(stage: &Stage, child: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::BOOT)?;
+    stage.say(
+        "There is one more date: that of the boot. No clock shows it. It is computed: the date, minus the time since the \
+         boot. The kernel does that for the line btime in the file /proc/stat, and the tool uptime for its option -s.",
+    );
     stage.ask()?;
-    stage.say("First btime, in seconds since 1970. Then the same as a date, in UTC, and the date of today.");
+    stage.say(
+        "Host and child first read btime, which is in seconds since 1970. Then nslearn computes the date of the boot from \
+         what each of them reads, as uptime -s does. Last, both read the date of today. These dates are in UTC. (Here, \
+         too, each line names a command that prints the same.)",
+    );
     let btime = [stage.btime(host)?, stage.btime(child)?];
     let since = [stage.uptime_since(host)?, stage.uptime_since(child)?];
     let date = [stage.date(host)?, stage.date(child)?];
@@ -140,13 +168,9 @@ fn a_boot_in_the_past(stage: &Stage, child: &Actor) -> Result<()> {
     stage.verify(
         &steps::BOOT_DATE,
         (btime, since, date) == (earlier, earlier, Ahead::NONE),
-        evidence!["the child against the host: btime", btime, "and uptime -s", since, "but date", date],
+        evidence!["the child against the host: btime", btime, "and uptime -s", since, "· date", date],
     )?;
     stage.answer(since)?;
-    stage.say(
-        "The traveller still has its file with the offsets. They are those of the namespace for its children, in which \
-         the child lives by now.",
-    );
     Ok(())
 }
 
@@ -154,24 +178,49 @@ fn a_boot_in_the_past(stage: &Stage, child: &Actor) -> Result<()> {
 fn too_late(stage: &Stage, traveller: &Actor, child: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::LIMITS)?;
+    stage.say(
+        "The traveller's file /proc/self/timens_offsets holds the offsets of the namespace for its children. The child \
+         is in that namespace now, ten days ahead. The traveller writes another offset for CLOCK_BOOTTIME into the \
+         file: one day.",
+    );
     stage.ask()?;
+    stage.say(
+        "If the kernel refuses a call, the call answers -1, and an error says why. After the write, host and child read \
+         their uptime.",
+    );
     let late = traveller.write_offset("boottime", DAY).refusal()?;
     let (hosts, childs) = (stage.uptime(host)?, stage.uptime(child)?);
     let ahead = childs.ahead_of(hosts);
     stage.answer(format!("{}, {ahead}", Value::from(late)))?;
     stage.say(
-        "For other offsets it takes another namespace. The traveller makes a second one, in which nobody is yet. There \
-         it may write as often as it likes: one second back, 31 years ahead. 31 years back is too much: the machine was \
-         booted later than that.",
+        "EACCES means \"Permission denied\". For other offsets, the traveller needs another namespace. It makes a \
+         second one, which nobody has entered yet.",
+    );
+    stage.say(
+        "There it writes the same line again, and then three others: one second back, 31 years ahead and 31 years back. \
+         The last one is refused with ERANGE, \"Numerical result out of range\". The machine has not been up for 31 \
+         years, so the clock would show less than zero.",
     );
     traveller.unshare(CLONE_NEWTIME)?;
-    traveller.write_offset("boottime", -1)?;
-    traveller.write_offset("boottime", LONG)?;
+    let early = traveller.write_offset("boottime", DAY).refusal()?;
+    let back = traveller.write_offset("boottime", -1).refusal()?;
+    let ahead = traveller.write_offset("boottime", LONG).refusal()?;
     let below = traveller.write_offset("boottime", -LONG).refusal()?;
     stage.verify(
         &steps::BOUNDS,
-        late == Some(Errno::EACCES) && below == Some(Errno::ERANGE),
-        evidence!["with the child in there:", late, "and with nobody, 31 years back:", below, "but one second back: 0"],
+        late == Some(Errno::EACCES) && [early, back, ahead] == [None; 3] && below == Some(Errno::ERANGE),
+        evidence![
+            "one day, with the child in there:",
+            late,
+            "· with nobody in there, one day:",
+            early,
+            "· one second back:",
+            back,
+            "· 31 years ahead:",
+            ahead,
+            "· 31 years back:",
+            below
+        ],
     )?;
     Ok(())
 }
@@ -181,20 +230,23 @@ fn execve_enters(stage: &Stage, traveller: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::EXEC)?;
     stage.say(
-        "The second namespace is still empty. Since Linux 6.2 there is a way in for the traveller itself. execve(2) \
-         puts another program into the calling process, which keeps its number. The memory is new, so nothing in it \
-         has seen the old clocks. The traveller becomes the program cat: it prints /proc/uptime, and then waits.",
+        "Nobody has entered the second namespace yet. Since Linux 6.2 the traveller itself can enter it, by execve(2). \
+         That is the system call by which a process becomes another program. The process keeps its number and gets new \
+         memory. The new program has not read a clock yet, so it sees no clock jump. The traveller becomes the program \
+         cat, which prints /proc/uptime and then waits.",
     );
     traveller.write_offset("boottime", TEN_DAYS)?;
     let old = traveller.readlink_ns("time")?;
     let chosen = traveller.readlink_ns("time_for_children")?;
     stage.or_skip(steps::EXEC.facts, || {
-        let release = host.uname_release()?;
+        let release = host.remark("the kernel's release").uname_release()?;
         // It prints the uptime, and then waits for its standard input.
         let printed = stage.execve(traveller, "/bin/cat", &["cat", "/proc/uptime", "-"])?;
         let (hosts, programs) = (stage.uptime(host)?, stage.printed_uptime(traveller, &printed)?);
         let ahead = programs.ahead_of(hosts);
-        let now = host.remark("the same process").readlink_ns_of(traveller, NamespaceType::Time)?;
+        let now = host
+            .remark("the traveller's number, as before: it is the same process")
+            .readlink_ns_of(traveller, NamespaceType::Time)?;
         let entered = old != chosen && now == chosen && ahead == Ahead::days(10);
         let stayed = old != chosen && now == old && ahead == Ahead::NONE;
         stage.verify(

@@ -13,13 +13,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::channel::{Channel, Packet};
-use super::process::Process;
-use super::protocol::{Change, Request};
+use super::ledger::Entry;
+use super::process::{Fd, Process, ReturnValue};
+use super::protocol::{Change, Log, Request};
 use super::roster::Roster;
 use crate::args;
 use crate::error::{CallResult, Error, Result};
 use crate::sys::{REMOTE_FN_LENGTH, RemoteFn};
-use crate::transcript::Flags;
+use crate::transcript::{Call, Flags, Value};
 
 /// A process on the stage, with a name and a part to play.
 pub(crate) struct Actor {
@@ -31,7 +32,19 @@ pub(crate) struct Actor {
     transport: Transport,
     /// Those with whom it plays.
     roster: Rc<Roster>,
+    /// Where the director tells of its own calls: the host's.
+    log: Log,
+    director: Rc<str>,
     remark: RefCell<Option<String>>,
+}
+
+/// What a call that the director makes belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// What the lesson tells.
+    Story,
+    /// What it takes to tell it.
+    SetUp,
 }
 
 /// Where an actor's process is.
@@ -45,9 +58,11 @@ enum Transport {
 impl Actor {
     /// The director's own process.
     pub(crate) fn here(name: &str, process: Process) -> Self {
+        let log = process.log.clone();
         let transport = Transport::Here(Box::new(RefCell::new(process)));
-        let roster = Rc::default();
-        Actor { name: name.to_owned(), pid: 1, pid_for_parent: 1, transport, roster, remark: RefCell::default() }
+        let (roster, remark) = Default::default();
+        let director = Rc::from(name);
+        Actor { name: name.to_owned(), pid: 1, pid_for_parent: 1, transport, roster, log, director, remark }
     }
 
     /// The process at the other end of `fd`, which this one, its parent, knows as `pid_for_parent`; waits until it is up.
@@ -61,6 +76,8 @@ impl Actor {
             pid_for_parent,
             transport: Transport::Across(channel),
             roster: Rc::clone(&self.roster),
+            log: self.log.clone(),
+            director: Rc::clone(&self.director),
             remark: RefCell::default(),
         })
     }
@@ -80,7 +97,7 @@ impl Actor {
         self.pid
     }
 
-    /// The actor's process id as its parent's PID namespace knows it: what fork(2) returned there.
+    /// The actor's process id as its parent's PID namespace knows it: what clone3(2) returned there.
     pub(crate) fn pid_for_parent(&self) -> i32 {
         self.pid_for_parent
     }
@@ -100,7 +117,7 @@ impl Actor {
         R: Serialize + DeserializeOwned,
         F: Fn(&mut Process, A) -> Result<R> + Copy,
     {
-        Ok(self.run_passing(args, None, play)?.0)
+        Ok(self.run_receiving(args, play)?.0)
     }
 
     /// The same of a call that changes what namespaces of these types hold: an actor that is still in the machine's own
@@ -115,26 +132,57 @@ impl Actor {
         Ok(self.ask(args, Some(change), None, play)?.0)
     }
 
-    /// As [`Actor::run`], with a file descriptor for the actor along the way, and perhaps one back.
-    pub(crate) fn run_passing<A, R, F>(
+    /// Passes a file descriptor to the actor, which takes it into keeping: sendmsg(2) by the director, with
+    /// `SCM_RIGHTS`. `of` says what it is of.
+    ///
+    /// # Errors
+    /// Those of recvmsg(2).
+    pub(crate) fn pass(&self, fd: BorrowedFd<'_>, of: &str, belongs_to: Purpose) -> Result<Fd> {
+        // What is to be noticed is a call of the actor's own.
+        let remark = self.remark.take();
+        let (kept, _) = self.ask(of.to_owned(), None, Some((fd, of, belongs_to)), |me, of| {
+            // A message comes without its file descriptor where the receiver has as many as it may: unix(7).
+            let fd =
+                me.received.take().ok_or(Errno::EMFILE).or_refused("recvmsg", args![format!("SCM_RIGHTS {of}")])?;
+            Ok(me.keep(fd, of))
+        })?;
+        *self.remark.borrow_mut() = remark;
+        Ok(kept)
+    }
+
+    /// Tells of a call that the director has made for this actor, and passes its result on.
+    ///
+    /// # Errors
+    /// That of the call.
+    pub(crate) fn director_called<T: ReturnValue>(
         &self,
-        args: A,
-        fd: Option<BorrowedFd<'_>>,
-        play: F,
-    ) -> Result<(R, Option<OwnedFd>)>
+        belongs_to: Purpose,
+        syscall: &str,
+        args: Vec<Value>,
+        result: nix::Result<T>,
+    ) -> Result<T> {
+        let entry = match belongs_to {
+            Purpose::Story => Entry::new(&self.log, &self.director),
+            Purpose::SetUp => Entry::of_set_up(&self.log, &self.director),
+        };
+        entry.tell(Call::new(syscall, args), result)
+    }
+
+    /// As [`Actor::run`], and perhaps a file descriptor comes back.
+    pub(crate) fn run_receiving<A, R, F>(&self, args: A, play: F) -> Result<(R, Option<OwnedFd>)>
     where
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
         F: Fn(&mut Process, A) -> Result<R> + Copy,
     {
-        self.ask(args, None, fd, play)
+        self.ask(args, None, None, play)
     }
 
     fn ask<A, R, F>(
         &self,
         args: A,
         changes: Option<Change>,
-        fd: Option<BorrowedFd<'_>>,
+        passed: Option<(BorrowedFd<'_>, &str, Purpose)>,
         play: F,
     ) -> Result<(R, Option<OwnedFd>)>
     where
@@ -143,6 +191,7 @@ impl Actor {
         F: Fn(&mut Process, A) -> Result<R> + Copy,
     {
         let (function, request) = self.prepare(args, changes, play)?;
+        let fd = passed.map(|(fd, ..)| fd);
         match &self.transport {
             Transport::Here(process) => {
                 let mut process = process.borrow_mut();
@@ -152,8 +201,17 @@ impl Actor {
                 Ok((self.understand(&answer)?, process.answer_fd.take()))
             }
             Transport::Across(channel) => {
-                self.send(channel, function, &request, fd)?;
+                let sent = self.send(channel, function, &request, fd)?;
                 let packet = self.receive(channel)?;
+                // Each that carries a descriptor is told of when it has arrived.
+                let rights = |to: &str, of: &str| args![format!("to {to}"), format!("SCM_RIGHTS {of}")];
+                if let Some((_, of, belongs_to)) = passed {
+                    self.director_called(belongs_to, "sendmsg", rights(&self.name, of), Ok(Value::from(sent)))?;
+                }
+                if packet.fd.is_some() {
+                    let call = Call::new("sendmsg", rights(&self.director, "the end of a channel"));
+                    Entry::of_set_up(&self.log, &self.name).tell(call, Ok(Value::from(packet.sent)))?;
+                }
                 Ok((self.understand(&packet.bytes)?, packet.fd))
             }
         }
@@ -168,7 +226,7 @@ impl Actor {
         let (function, request) = self.prepare(args, None, play)?;
         match &self.transport {
             Transport::Here(_) => Err(Error::unexpected(&self.name, "the director cannot do two things at once")),
-            Transport::Across(channel) => self.send(channel, function, &request, None),
+            Transport::Across(channel) => self.send(channel, function, &request, None).map(drop),
         }
     }
 
@@ -177,13 +235,6 @@ impl Actor {
         match &self.transport {
             Transport::Here(_) => Err(Error::unexpected(&self.name, "the director does not report to itself")),
             Transport::Across(channel) => self.understand(&self.receive(channel)?.bytes),
-        }
-    }
-
-    /// Waits until the actor's process is gone.
-    pub(crate) fn wait_until_gone(&self) {
-        if let Transport::Across(channel) = &self.transport {
-            while let Ok(Some(_)) = channel.receive() {}
         }
     }
 
@@ -210,7 +261,7 @@ impl Actor {
         Ok((function, request))
     }
 
-    fn send(&self, channel: &Channel, function: RemoteFn, request: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<()> {
+    fn send(&self, channel: &Channel, function: RemoteFn, request: &[u8], fd: Option<BorrowedFd<'_>>) -> Result<usize> {
         let mut message = Vec::with_capacity(REMOTE_FN_LENGTH + request.len());
         message.extend_from_slice(&function.to_bytes());
         message.extend_from_slice(request);

@@ -37,6 +37,8 @@ pub(crate) struct Channel(OwnedFd);
 pub(crate) struct Packet {
     /// What it says.
     pub(crate) bytes: Vec<u8>,
+    /// How long the packet was, as sendmsg(2) has told the sender.
+    pub(crate) sent: usize,
     /// The sender's process id, as the receiver's PID namespace knows it: the kernel says so, not the sender.
     pub(crate) sender: Option<i32>,
     /// The file descriptor that came along.
@@ -53,8 +55,8 @@ impl Channel {
         Ok((Channel(mine), Channel(theirs)))
     }
 
-    /// Sends a message, and waits while the receiver is behind.
-    pub(crate) fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> nix::Result<()> {
+    /// Sends a message, and waits while the receiver is behind: how long the packet was, as sendmsg(2) says.
+    pub(crate) fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> nix::Result<usize> {
         if bytes.len() < LONGEST {
             return self.send_packet(INSIDE, bytes, fd.as_slice());
         }
@@ -68,7 +70,7 @@ impl Channel {
         self.send_packet(IN_A_FILE, &[], &fds)
     }
 
-    fn send_packet(&self, kind: u8, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> nix::Result<()> {
+    fn send_packet(&self, kind: u8, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> nix::Result<usize> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !fds.is_empty() {
@@ -77,7 +79,7 @@ impl Channel {
         let kind = [kind];
         let parts = [IoSlice::new(&kind), IoSlice::new(bytes)];
         let sent = retried(|| sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL));
-        sent.map(drop).map_err(errno_of)
+        sent.map_err(errno_of)
     }
 
     /// Waits for a message; `None` once every holder of the other end is gone.
@@ -102,6 +104,7 @@ impl Channel {
                 _ => {}
             }
         }
+        let sent = length;
         let Some(length) = length.checked_sub(1) else { return Ok(None) };
         let mut bytes = bytes[..length].to_vec();
         if kind == [IN_A_FILE] {
@@ -109,7 +112,7 @@ impl Channel {
             let file = fds.pop().ok_or(Errno::EMFILE)?;
             bytes = read_from_start(&file)?;
         }
-        Ok(Some(Packet { bytes, sender, fd: fds.pop() }))
+        Ok(Some(Packet { bytes, sent, sender, fd: fds.pop() }))
     }
 
     /// From now on [`Channel::receive`] waits for so long at most, and is `EAGAIN` then.

@@ -6,16 +6,23 @@ use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
-use super::errno_hints::hint;
+use super::ledger::{Entry, Reply};
 use super::protocol::{Change, Log};
 use crate::args;
 use crate::error::{CallResult, Error, Result};
 use crate::sys::{self, Forked, RemoteFn};
-use crate::transcript::{Answer, Call, Called, Event, NamespaceType, Value};
+use crate::transcript::{Call, NamespaceType, Object, Value};
 
 /// A file descriptor that an actor holds; it means something to that actor and to those that it forks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fd(usize);
+
+/// A file descriptor in keeping, and what it is of.
+#[derive(Debug)]
+struct Held {
+    fd: OwnedFd,
+    of: String,
+}
 
 /// What an actor's process knows of itself.
 #[derive(Debug)]
@@ -27,13 +34,15 @@ pub(crate) struct Process {
     /// Where this process hears what to do next; the director has none.
     pub(crate) channel: Option<Channel>,
     /// The file descriptors that lessons know by [`Fd`].
-    held: Vec<Option<OwnedFd>>,
+    held: Vec<Option<Held>>,
     /// A file descriptor that came along with what there is to do.
     pub(crate) received: Option<OwnedFd>,
     /// A file descriptor that goes back with the answer.
     pub(crate) answer_fd: Option<OwnedFd>,
     /// What to notice about the next call.
     pub(crate) remark: Option<String>,
+    /// What the next call is about.
+    object: Option<Object>,
     /// The types of namespaces of which this is no longer the machine's own.
     pub(crate) off_the_machine: Vec<NamespaceType>,
 }
@@ -49,8 +58,15 @@ impl Process {
             received: None,
             answer_fd: None,
             remark: None,
+            object: None,
             off_the_machine,
         }
+    }
+
+    /// Says what the next call that is told of is about, where neither its name nor its flags say it.
+    pub(crate) fn about(&mut self, object: impl Into<Option<Object>>) -> &mut Self {
+        self.object = object.into();
+        self
     }
 
     /// Tells of a call and passes its result on. `args` are as a reader knows them, not as the kernel takes them.
@@ -63,27 +79,40 @@ impl Process {
         self.called_times(1, syscall, args, result, None)
     }
 
-    /// Tells of `times` calls in a row with the same result, and of what the kernel itself said of a refusal.
+    /// Tells of `times` calls in a row with the same result, and of what came in the kernel's reply where that is a message.
     pub(crate) fn called_times<T: ReturnValue>(
         &mut self,
         times: usize,
         syscall: &str,
         args: Vec<Value>,
         result: nix::Result<T>,
-        kernel_said: Option<String>,
+        refusal: Option<Reply>,
     ) -> Result<T> {
-        let call = Call::new(syscall, args);
-        let answer = match &result {
-            Ok(value) => Answer::Returned(value.value()),
-            Err(errno) => Answer::Failed {
-                errno: *errno,
-                meaning: hint(&call, *errno).map(str::to_owned),
-                kernel_said: kernel_said.clone(),
-            },
-        };
-        let (actor, remark) = (self.name.clone(), self.remark.take());
-        self.log.event(Event::Called(Called { actor, call: call.clone(), answer, times, remark }));
-        result.map_err(|errno| Error::Refused { call, errno, kernel_said, recorded: true })
+        let call = Call { object: self.object.take(), ..Call::new(syscall, args) };
+        let (remark, reply) = (self.remark.take(), refusal.unwrap_or_default());
+        let entry = Entry { times, remark, reply, ..Entry::new(&self.log, &self.name) };
+        entry.tell(call, result)
+    }
+
+    /// Tells of a call that only sets something up, such as a stage property: a reader hears how many of those there were.
+    pub(crate) fn set_up<T: ReturnValue>(&self, syscall: &str, args: Vec<Value>, result: nix::Result<T>) -> Result<T> {
+        Entry::of_set_up(&self.log, &self.name).tell(Call::new(syscall, args), result)
+    }
+
+    /// Tells of calls that other processes have made for this one, which have no channel of their own: by whom, and how
+    /// many in a row.
+    pub(crate) fn called_by<T: ReturnValue>(
+        &mut self,
+        caller: &str,
+        times: usize,
+        syscall: &str,
+        args: Vec<Value>,
+        result: nix::Result<T>,
+    ) -> Result<T> {
+        let own = std::mem::replace(&mut self.name, caller.to_owned());
+        let told = self.called_times(times, syscall, args, result, None);
+        self.name = own;
+        told
     }
 
     /// The guard in front of every call that changes what a namespace holds: it lets nobody through who is still in the
@@ -95,23 +124,24 @@ impl Process {
         }
     }
 
-    /// Takes a file descriptor into keeping.
-    pub(crate) fn keep(&mut self, fd: impl Into<OwnedFd>) -> Fd {
-        self.held.push(Some(fd.into()));
+    /// Takes a file descriptor into keeping, and what it is of.
+    pub(crate) fn keep(&mut self, fd: impl Into<OwnedFd>, of: impl Into<String>) -> Fd {
+        self.held.push(Some(Held { fd: fd.into(), of: of.into() }));
         Fd(self.held.len() - 1)
     }
 
     /// A file descriptor that is in keeping.
     pub(crate) fn fd(&self, fd: Fd) -> Result<BorrowedFd<'_>> {
         let held = self.held.get(fd.0).and_then(Option::as_ref);
-        held.map(AsFd::as_fd).ok_or_else(|| Error::unexpected(&self.name, "it does not hold that file descriptor"))
+        held.map(|held| held.fd.as_fd())
+            .ok_or_else(|| Error::unexpected(&self.name, "it does not hold that file descriptor"))
     }
 
-    /// Closes a file descriptor that is in keeping.
-    pub(crate) fn close(&mut self, fd: Fd) {
-        if let Some(held) = self.held.get_mut(fd.0) {
-            *held = None;
-        }
+    /// Takes a file descriptor out of keeping, with what it is of.
+    pub(crate) fn give_up(&mut self, fd: Fd) -> Result<(OwnedFd, String)> {
+        let held = self.held.get_mut(fd.0).and_then(Option::take);
+        let held = held.ok_or_else(|| Error::unexpected(&self.name, "it does not hold that file descriptor"))?;
+        Ok((held.fd, held.of))
     }
 
     /// Forks an actor off this process, in new namespaces if `flags` say so. The child never returns from here.
@@ -135,7 +165,8 @@ impl Process {
         self.channel = Some(channel);
         self.received = None;
         self.remark = None;
-        let mut keep: Vec<RawFd> = self.held.iter().flatten().map(AsRawFd::as_raw_fd).collect();
+        self.object = None;
+        let mut keep: Vec<RawFd> = self.held.iter().flatten().map(|held| held.fd.as_raw_fd()).collect();
         keep.extend(self.channel.iter().map(|channel| channel.as_fd().as_raw_fd()));
         keep.push(self.log.as_fd().as_raw_fd());
         sys::close_all_but(&mut keep);

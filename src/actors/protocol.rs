@@ -47,6 +47,11 @@ pub(crate) enum StoryMessage {
     Event(Event),
     /// What this machine cannot show: the facts, and the call that was refused.
     CannotShow(Vec<String>, Error),
+    /// The actor that sends this wants to be looked at from outside, by the program's own /proc.
+    LookAtMe {
+        /// How many numbers it has on the stage: what comes before them are the machine's.
+        on_the_stage: usize,
+    },
     /// The story waits for an order.
     Paused,
     /// A visit is over, or could not be made.
@@ -64,6 +69,9 @@ pub(crate) enum Order {
     Stream,
     /// Let a program visit an actor.
     Visit(Visit),
+    /// To an actor that wanted to be looked at: its numbers, from the outermost PID namespace that the program's /proc
+    /// knows to its own.
+    YouAre(Result<Vec<i32>>),
 }
 
 /// A program that is to run in an actor's namespaces.
@@ -93,8 +101,6 @@ pub(crate) struct Program {
 pub(crate) struct VisitOutcome {
     /// The exit status, as a shell tells it.
     pub(crate) status: i32,
-    /// Whether the program ran in the actor's mount namespace. Where that has no such program, it is the host's.
-    pub(crate) with_mounts: bool,
 }
 
 /// What came of trying a feature.
@@ -133,6 +139,15 @@ impl Log {
         let sent = serde_json::to_vec(message).is_ok_and(|bytes| self.0.send(&bytes, None).is_ok());
         if !sent {
             sys::exit(1);
+        }
+    }
+
+    /// Has the program look at the process that calls this, and show what it sees: the numbers of the process.
+    pub(crate) fn look_at_me(&self, on_the_stage: usize) -> Result<Vec<i32>> {
+        self.tell(StoryMessage::LookAtMe { on_the_stage });
+        match self.order() {
+            Some((Order::YouAre(numbers), _)) => numbers,
+            _ => Err(Error::Gone("nslearn".to_owned())),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn run() -> io::Result<u8> {
         }
         Err((reason, remedy)) => {
             complain(&format!(
-                "nslearn: there is no profile without the program's path\n  {reason}\n  what to do: {remedy}"
+                "nslearn: a profile needs the program's path, and that is not known\n  {reason}\n  what to do: {remedy}"
             ));
             Ok(status::FAILED)
         }
@@ -40,8 +40,8 @@ fn own_file() -> Result<PathBuf, (String, String)> {
     match identity(&file) {
         Some(identity_there) if Some(identity_there) == identity(Path::new(EXE)) => Ok(file),
         _ => Err((
-            format!("readlink({EXE}) = {}: this program does not lie there any more", quoted(&file)),
-            "start nslearn once more, from where it lies now".to_owned(),
+            format!("readlink({EXE}) = {}: this program is not there any more", quoted(&file)),
+            "start nslearn again, from where it is now".to_owned(),
         )),
     }
 }
@@ -52,18 +52,18 @@ fn profile(file: &Path) -> String {
     let guard = match open_to_others(file) {
         None => "# Only root can write there.\n".to_owned(),
         Some(place) => format!(
-            "# CAUTION: others than root can write to\n\
+            "# CAUTION: not only root can write to\n\
              #   {}\n\
-             # and so give this right to any program. Let it lie where only root can write:\n\
+             # so others can give this right to any program. Put nslearn where only root can write:\n\
              #   sudo install --mode=755 nslearn /usr/local/bin/nslearn\n\
-             # and print the profile again, by /usr/local/bin/nslearn.\n",
+             # and print the profile again, with /usr/local/bin/nslearn.\n",
             quoted(&place)
         ),
     };
     format!(
         "# This AppArmor profile lets one program use user namespaces, and forbids it\n\
-         # nothing. It is for AppArmor 4 (Ubuntu 23.10) and later, which keeps them from\n\
-         # programs without a profile. The program:\n\
+         # nothing. It is for AppArmor 4 and later (Ubuntu 23.10 and later), which can\n\
+         # keep them from programs without a profile. The program:\n\
          #   {path}\n\
          #\n\
          # Install:  nslearn doctor --apparmor-profile | sudo tee /etc/apparmor.d/nslearn\n\
@@ -71,12 +71,13 @@ fn profile(file: &Path) -> String {
          # Remove:   sudo apparmor_parser -R /etc/apparmor.d/nslearn\n\
          #           sudo rm /etc/apparmor.d/nslearn\n\
          #\n\
-         # The risk: whoever may run it can run any program with it (nslearn shell).\n\
-         # That program then reaches parts of the kernel that only root could reach, and\n\
-         # the bugs in them. All other programs stay restricted.\n\
+         # The risk: everybody who may run this program can start any other program\n\
+         # from it (nslearn shell). That one then reaches parts of the kernel that only\n\
+         # root could reach before, and the bugs in them. All other programs stay\n\
+         # restricted.\n\
          #\n\
-         # The path alone counts: an update at the same path keeps the right, a copy at\n\
-         # another path does not have it.\n\
+         # AppArmor looks at the path alone: an update at the same path keeps the right,\n\
+         # and a copy at another path does not have it.\n\
          {guard}\
          abi <abi/4.0>,\n\
          include <tunables/global>\n\

@@ -1,4 +1,4 @@
-//! `nslearn doctor`: what this machine can do of what lessons need, found out by trying; and which lessons go without what.
+//! `nslearn doctor`: tries what lessons need, and says which lessons this machine can run and which facts it cannot show.
 
 use std::io;
 
@@ -33,12 +33,12 @@ struct Checkup {
     lessons: Vec<LessonStatus>,
 }
 
-/// What becomes of a lesson here.
+/// How far a lesson runs here.
 struct LessonStatus {
     lesson: &'static Lesson,
-    /// The facts that it goes without.
+    /// The facts that it skips.
     without: Vec<&'static str>,
-    /// Whether some go besides that depend on how it comes.
+    /// Whether it may skip others, depending on the moment.
     more: bool,
 }
 
@@ -75,16 +75,16 @@ impl LessonStatus {
         } else if self.runs() {
             ("✔", Style::Held, "runs".to_owned())
         } else if self.without.is_empty() {
-            ("○", Style::Notice, "may go without some of its facts".to_owned())
+            ("○", Style::Notice, "runs, but may skip some of its facts".to_owned())
         } else {
             let (without, of) = (self.without.len(), self.lesson.facts().count());
-            ("○", Style::Notice, format!("runs without {without} of its {of} facts: {}", self.without.join(", ")))
+            ("○", Style::Notice, format!("runs, but skips {without} of its {of} facts: {}", self.without.join(", ")))
         };
         hanging(&format!("  {mark} {:<12}", self.lesson.id), &how, style, width)
     }
 }
 
-/// Whether a lesson may have too little where there was no room for several things at once: of namespaces, it must be of a
+/// Whether a lesson may run into a limit that left no room for several things at once. A limit on namespaces must be on a
 /// type that the lesson needs.
 fn may_go_short(lesson: &Lesson, error: &Error) -> bool {
     let Error::Refused { call, .. } = error else { return true };
@@ -119,9 +119,11 @@ impl Checkup {
         match (off.as_str(), partly.as_str()) {
             ("", "") => "All lessons run on this machine.".to_owned(),
             _ if self.lessons.iter().all(LessonStatus::is_off) => "No lesson runs on this machine.".to_owned(),
-            ("", partly) => format!("All lessons run on this machine, but not in full: {partly}."),
-            (off, "") => format!("Not all lessons run on this machine: {off} cannot."),
-            (off, partly) => format!("Not all lessons run on this machine: {off} cannot, and not in full {partly}."),
+            ("", partly) => format!("All lessons run on this machine. Not all facts can be shown in: {partly}."),
+            (off, "") => format!("Some lessons cannot run on this machine: {off}."),
+            (off, partly) => {
+                format!("Some lessons cannot run on this machine: {off}. Not all facts can be shown in: {partly}.")
+            }
         }
     }
 
@@ -145,7 +147,7 @@ impl Checkup {
         missing
     }
 
-    /// What lessons go without where these features are missing.
+    /// Which facts lessons skip where these features are missing.
     fn price(&self, features: &[Feature]) -> String {
         let keeps_the_stage_away = self.findings.stage.is_err() && features.iter().any(|of| of.carries_the_stage());
         if features.is_empty() || keeps_the_stage_away {
@@ -159,7 +161,7 @@ impl Checkup {
             facts => Some(format!("{} ({})", of.lesson.id, facts.join(", "))),
         });
         let needing: Vec<String> = needing.collect();
-        if needing.is_empty() { "no lesson needs it yet".to_owned() } else { needing.join("; ") }
+        if needing.is_empty() { "no lesson, so far".to_owned() } else { needing.join("; ") }
     }
 
     fn report(&self, width: usize) -> Vec<Line> {
@@ -177,7 +179,7 @@ impl Checkup {
                 ("why:         ", advice.reason, Style::Plain),
                 ("what to do:  ", advice.remedy, Style::Command),
                 ("the risk:    ", advice.risk, Style::Plain),
-                ("without it:  ", self.price(&features), Style::Plain),
+                ("affects:     ", self.price(&features), Style::Plain),
             ];
             lines.push(Line::new());
             for (label, text, style) in parts.into_iter().filter(|(_, text, _)| !text.is_empty()) {
@@ -193,17 +195,17 @@ impl Checkup {
         let untried = self.findings.trials.iter().filter(|(_, result)| result.is_none()).count();
         let of = Feature::ALL.len();
         let mut text = if seen == of {
-            format!("All {of} checks passed, each made in a process of its own.")
+            format!("All {of} checks passed. Each was made in a process of its own.")
         } else {
-            format!("{seen} of {of} checks passed, each made in a process of its own.")
+            format!("{seen} of {of} checks passed. Each was made in a process of its own.")
         };
         if untried > 0 {
-            text.push_str(&format!(" {untried} could not be made: what they build on is missing."));
+            text.push_str(&format!(" {untried} could not be made, because what they build on is missing."));
         }
         hanging("", &text, Style::Quiet, width)
     }
 
-    /// The same for programs: the verdict, each feature, each lesson.
+    /// The report for programs: the verdict, each feature, each lesson.
     fn cards(&self) -> Vec<Json> {
         let kernel = uname().map(|names| names.release().to_string_lossy().into_owned()).unwrap_or_default();
         let missing = self.missing();

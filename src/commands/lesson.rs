@@ -181,11 +181,11 @@ fn tell(lesson: &Lesson, what: &str, error: &Error, status: u8) -> u8 {
 /// The lessons that were asked for; or what to say to somebody who asked for one that there is not.
 fn choose(wanted: &Lessons, format: Format) -> Result<Vec<&'static Lesson>, String> {
     if format == Format::Svg && (wanted.all || wanted.names.len() > 1) {
-        return Err("nslearn: a picture is of one lesson\n  name one: nslearn lesson uts --format svg".to_owned());
+        return Err("nslearn: --format svg draws one lesson\n  name one: nslearn lesson uts --format svg".to_owned());
     }
     if wanted.record.as_deref() == Some("-".as_ref()) {
-        let instead = "standard output is for --format: nslearn lesson uts --format asciicast";
-        return Err(format!("nslearn: --record takes the name of a file, and '-' is none\n  {instead}"));
+        let instead = "for a recording on standard output: nslearn lesson uts --format asciicast";
+        return Err(format!("nslearn: --record takes the name of a file, not '-'\n  {instead}"));
     }
     if wanted.all {
         return Ok(lessons::ALL.to_vec());
@@ -198,9 +198,7 @@ pub(super) fn find(name: &str, step: Option<usize>) -> Result<&'static Lesson, S
     let lesson = lessons::find(name).ok_or_else(|| unknown(name))?;
     let steps = lesson.steps.len();
     match step.filter(|step| !(1..=steps).contains(step)) {
-        Some(step) => {
-            Err(format!("nslearn: lesson {} has no step {step}\n  it has {steps}, from 1 to {steps}", lesson.id))
-        }
+        Some(step) => Err(format!("nslearn: lesson {} has no step {step}\n  its steps are 1 to {steps}", lesson.id)),
         None => Ok(lesson),
     }
 }
@@ -213,7 +211,7 @@ fn unknown(name: &str) -> String {
     let best = near.first().map_or(0, |(unlike, _)| *unlike);
     let near: Vec<&str> = near.into_iter().filter(|(unlike, _)| *unlike == best).map(|(_, id)| id).collect();
     format!(
-        "nslearn: there is no lesson '{name}'\n  the nearest: {}; 'nslearn list' tells which there are",
+        "nslearn: there is no lesson '{name}'\n  did you mean {}? 'nslearn list' shows all lessons",
         near.join(", ")
     )
 }

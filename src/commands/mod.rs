@@ -83,7 +83,7 @@ pub fn no_stream(why: Errno) -> u8 {
     cannot_show(&why.into())
 }
 
-/// Nobody can see what there is to see: a closed pipe is the reader's choice and ends quietly, all else is told.
+/// Output cannot be written. A closed pipe is the reader's choice and ends quietly; any other reason is told.
 fn cannot_show(error: &io::Error) -> u8 {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return status::PIPE_CLOSED;
@@ -93,7 +93,7 @@ fn cannot_show(error: &io::Error) -> u8 {
     status::FAILED
 }
 
-/// Tells something on standard error. If that is closed as well, there is nobody to tell.
+/// Prints a message on standard error. If that is closed as well, there is nobody to tell.
 fn complain(message: &str) {
     let message = render::printable(message);
     let filled: Vec<String> =
@@ -101,7 +101,7 @@ fn complain(message: &str) {
     tell(&filled.join("\n"));
 }
 
-/// The same of what harms nothing: on one line, however long, so that whoever looks for it finds it with one search.
+/// Prints a warning on one line, however long, so that it can be grepped.
 fn warn(message: &str) {
     tell(&format!("nslearn: {message}"));
 }

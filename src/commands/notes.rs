@@ -52,7 +52,7 @@ fn follow(lesson: &Lesson, walk: Following, printer: &mut Printer) -> io::Result
             printer.lines(&lines)?;
         }
     }
-    printer.lines(&[Line::new().with(Style::Quiet, "the walk is over")])?;
+    printer.lines(&[Line::new().with(Style::Quiet, "the lesson is over")])?;
     Ok(0)
 }
 

@@ -23,9 +23,9 @@ pub(super) fn run(output: &Output) -> io::Result<u8> {
         vec![Line::plain(json!({"forgotten": forgotten, "file": file}).to_string())]
     } else {
         let told = match file {
-            Some(file) if forgotten => format!("Forgotten which lessons were finished: {file} is removed."),
-            Some(file) => format!("Nothing is kept: there is no {file}."),
-            None => "Nothing is kept: neither XDG_STATE_HOME nor HOME names a directory.".to_owned(),
+            Some(file) if forgotten => format!("nslearn has forgotten which lessons you finished, and removed {file}."),
+            Some(file) => format!("There was nothing to forget: there is no file {file}."),
+            None => "There was nothing to forget: neither XDG_STATE_HOME nor HOME names a directory.".to_owned(),
         };
         fold(Line::plain(told), printer.width, 4)
     };

@@ -1,4 +1,4 @@
-//! `nslearn shell`: a shell on a stage, of a lesson or an empty one.
+//! `nslearn shell`: a shell on the stage of a lesson, or on an empty one.
 
 use std::ffi::OsStr;
 use std::io;
@@ -18,11 +18,11 @@ use crate::walk::{programs, visit};
 
 /// Why there is no shell.
 enum Refused {
-    /// The command line asks for something that there is not.
+    /// The command line asks for something that does not exist.
     Usage(String),
     /// This machine, or the lesson.
     Stage(Error),
-    /// Nobody hears.
+    /// Nobody reads the output any more.
     Audience(io::Error),
 }
 
@@ -41,9 +41,9 @@ pub(super) fn run(wanted: &ShellOnStage) -> io::Result<u8> {
         Err(Refused::Stage(error)) => {
             let advice = advise(&error);
             let (what, status) = if error.is_loss() {
-                ("the shell has ended with its stage", status::FAILED)
+                ("the stage ended, and the shell with it", status::FAILED)
             } else {
-                ("no shell on a stage here", status::NOT_HERE)
+                ("there is no stage on this machine, and so no shell on one", status::NOT_HERE)
             };
             complain(&format!("nslearn: {what}\n  {}\n  what to do: {}", advice.reason, advice.remedy));
             Ok(status)
@@ -55,7 +55,7 @@ fn on_an_empty_stage(command: Option<&OsStr>) -> Result<i32, Refused> {
     run_in_a_sandbox(&programs(command)).map_err(|error| Refused::Stage(probe::in_the_way_of_a_stage(error)))
 }
 
-/// A shell in the place of an actor, at the end of a step.
+/// A shell as an actor, at the end of a step.
 fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
     let lesson = find(name, wanted.step).map_err(Refused::Usage)?;
     let step = wanted.step.unwrap_or(lesson.steps.len());
@@ -64,7 +64,8 @@ fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
     let names: Vec<&str> = session.story().now().iter().map(|member| member.actor.as_str()).collect();
     if !names.contains(&actor) {
         let (actor, names) = (actor.escape_debug(), names.join(", "));
-        let message = format!("nslearn: there is no '{actor}' at the end of step {step}\n  there are: {names}");
+        let message =
+            format!("nslearn: there is no process '{actor}' at the end of step {step}\n  choose one of: {names}");
         return Err(Refused::Usage(message));
     }
     let place = format!("{} step {step}: {actor}", lesson.id);
@@ -73,11 +74,7 @@ fn in_a_lesson(name: &str, wanted: &ShellOnStage) -> Result<i32, Refused> {
     let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
     let outcome = session.visit(visit(actor, &place, wanted.command.as_deref()), streams);
     drop(terminal);
-    let outcome = outcome.map_err(Refused::Stage)?;
-    if !outcome.with_mounts {
-        complain(&format!("nslearn: {actor}'s own root holds no shell: the files were the host's"));
-    }
-    Ok(outcome.status)
+    outcome.map(|outcome| outcome.status).map_err(Refused::Stage)
 }
 
 /// Plays a lesson, unseen, to the end of a step.

@@ -12,8 +12,8 @@ pub(super) fn run(output: &Output) -> io::Result<u8> {
     let mut printer = Printer::new(output.options());
     let what = Line::new()
         .with(Style::Title, "nslearn")
-        .with(Style::Plain, " teaches Linux namespaces by making them, live on your own kernel:");
-    let how = Line::plain("no root, no Docker, no network, nothing left behind, every sentence proven.");
+        .with(Style::Plain, " teaches Linux namespaces by making real ones, live on your own kernel.");
+    let how = Line::plain("It needs no root, no Docker and no network. Each fact is checked as you watch.");
     let mut lines = vec![what, how];
     lines = lines.into_iter().flat_map(|line| fold(line, printer.width, 0)).collect();
     lines.push(Line::new());

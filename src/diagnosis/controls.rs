@@ -53,7 +53,7 @@ pub(super) fn who_refused(call: &Call, errno: Errno) -> Refuser {
 /// The first kernel with a call, of those that are younger than all kernels that are still in use.
 fn since(syscall: &str) -> (u32, u32) {
     match syscall {
-        "clone3" | "fork" | "pidfd_open" => (5, 3),
+        "clone3" | "pidfd_open" => (5, 3),
         "mount_setattr" => (5, 12),
         _ => (3, 17),
     }
@@ -65,7 +65,7 @@ fn control(call: &Call) -> Option<nix::Result<()>> {
     // A flag that does not go with the others: the kernel says EINVAL before it looks at anything else.
     let contradicting = |other: i32| CloneFlags::from_bits_retain(call.asks_for().bits() | other);
     match call.syscall.as_str() {
-        "clone3" | "fork" => Some(contradictory_clone3(call.asks_for())),
+        "clone3" => Some(contradictory_clone3(call.asks_for())),
         // The lowest bits are a signal's number in clone(2), and nothing here.
         "unshare" => Some(unshare(contradicting(1))),
         "clone" => Some(unshare(contradicting(1))).filter(Result::is_err).filter(|got| *got != Err(Errno::EINVAL)),
@@ -88,12 +88,17 @@ fn control(call: &Call) -> Option<nix::Result<()>> {
         "pivot_root" => as_root(CLONE_NEWNS, || pivot_root(NOWHERE, NOWHERE)),
         "mount_setattr" => as_root(CLONE_NEWNS, || chdir("/").and_then(|()| sys::mount_setattr_rdonly())),
         "sethostname" => as_root(CLONE_NEWUTS, || sethostname("control")),
-        "ping" => as_root(CLONE_NEWNET, || open(AddressFamily::Inet, SockType::Raw, SockProtocol::Icmp)),
-        "bind" | "connect" => Some(open(AddressFamily::Inet, SockType::Stream, SockProtocol::Tcp)),
-        "rtnetlink" | "nfnetlink" | "sock_diag" => {
-            Some(open(AddressFamily::Netlink, SockType::Raw, SockProtocol::NetlinkRoute))
-        }
-        _ => None,
+        "bind" | "connect" | "listen" => Some(open(AddressFamily::Inet, SockType::Stream, SockProtocol::Tcp)),
+        // Where a conversation takes several calls, it takes a socket first: that is all that a filter can tell apart.
+        _ => match call.object {
+            Some(Object::Neighbour { .. }) => {
+                as_root(CLONE_NEWNET, || open(AddressFamily::Inet, SockType::Raw, SockProtocol::Icmp))
+            }
+            Some(Object::Netlink(_) | Object::Link(_)) => {
+                Some(open(AddressFamily::Netlink, SockType::Raw, SockProtocol::NetlinkRoute))
+            }
+            _ => None,
+        },
     }
 }
 

@@ -119,25 +119,25 @@ fn hold(of: Flags, most: usize) -> nix::Result<usize> {
 
 fn told(reason: Reason, of: NamespaceType) -> Diagnosis {
     let name = of.limit();
-    let deep = format!("Namespaces lie in each other at most {DEEPEST} deep");
+    let deep = format!("The kernel nests namespaces at most {DEEPEST} levels deep");
     let why = match reason {
-        Reason::Low(limit) => format!("The limit user.{name} is {limit} here; no disk is full"),
+        Reason::Low(limit) => format!("The limit user.{name} is {limit} here. No disk is full"),
         // One that has ended counts until the kernel has taken it down, a moment later.
         Reason::UsedUp => format!(
-            "The limit user.{name} is used up, perhaps by namespaces that ended just now; try once more. No disk is full"
+            "The limit user.{name} is used up. Namespaces that ended just now may still count, so try again. No disk is full"
         ),
         Reason::Outside => format!(
-            "The limit user.{name} is reached, not the one here but one further out: of the machine, or of a container that you \
-             are in. No disk is full"
+            "The limit user.{name} is reached: not the one here, but that of the machine or of a container that you are in. No \
+             disk is full"
         ),
-        Reason::Depth => format!("{deep}, and you are in many already; no disk is full"),
+        Reason::Depth => format!("{deep}, and you are many levels deep already. No disk is full"),
         Reason::DepthOrOutside => format!(
-            "{deep}, and you are that deep already; or the limit user.{name} is reached further out, of the machine or of a \
-             container that you are in. From here the two look alike. No disk is full"
+            "{deep}, and you are that deep already; or the limit user.{name} of the machine, or of a container that you are in, \
+             is reached. From here the two look alike. No disk is full"
         ),
     };
     if matches!(reason, Reason::Depth | Reason::DepthOrOutside) {
-        let remedy = "run nslearn on the machine itself, or in fewer containers within each other";
+        let remedy = "run nslearn on the machine itself, or inside fewer containers";
         return Diagnosis::new(Cause::Nesting, why, remedy, NO_RISK);
     }
     let command = format!("sudo sysctl user.{name}={}", enough(of, reason));
@@ -147,7 +147,7 @@ fn told(reason: Reason, of: NamespaceType) -> Diagnosis {
         command
     };
     let risk =
-        "whoever set it low wanted few namespaces, or none; with more, a user can make the kernel hold more memory";
+        "whoever set it low wanted few namespaces or none. With more, a user can make the kernel use more memory";
     Diagnosis::new(Cause::Limit, why, remedy, risk)
 }
 

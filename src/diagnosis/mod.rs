@@ -162,7 +162,7 @@ fn diagnose(error: &Error) -> Diagnosis {
 
 /// The cause, where something shows it.
 fn known(call: &Call, errno: Errno) -> Option<Diagnosis> {
-    let makes_namespaces = matches!(call.syscall.as_str(), "clone3" | "clone" | "unshare");
+    let makes_namespaces = call.makes_namespaces();
     if errno == Errno::ENOSPC && makes_namespaces {
         return Some(limits::diagnose(call));
     }
@@ -175,9 +175,8 @@ fn known(call: &Call, errno: Errno) -> Option<Diagnosis> {
         }
         (Errno::ENOENT, _) if !machine::has_a_proc() => return Some(advice::no_proc()),
         (Errno::ENOENT, _) if !machine::is_in_this_proc() => return Some(advice::anothers_proc()),
-        (Errno::ETIMEDOUT, Some(Object::Neighbour { arp_ignore })) if arp_ignore > 0 => {
-            return Some(advice::arp_ignore(arp_ignore));
-        }
+        // With 1 to 3, a host answers over a cable like the ones here: ip-sysctl in the kernel's documentation.
+        (Errno::EAGAIN, Some(Object::Neighbour { arp_ignore: 8 })) => return Some(advice::arp_ignore()),
         (Errno::EINVAL, _) if call.syscall == "pivot_root" && mounts::root_is_the_initramfs() => {
             return Some(advice::initramfs());
         }
@@ -200,7 +199,7 @@ fn known(call: &Call, errno: Errno) -> Option<Diagnosis> {
 /// Whether this errno is how a kernel without such a call, such a type of namespace or such a file system answers.
 fn is_younger_than_some_kernels(call: &Call, errno: Errno) -> bool {
     match call.syscall.as_str() {
-        "clone3" | "clone" | "unshare" | "fork" | "pidfd_open" | "setns" | "mount_setattr" | "fcntl" => true,
+        "clone3" | "clone" | "unshare" | "pidfd_open" | "setns" | "mount_setattr" | "fcntl" => true,
         "mount" => errno == Errno::ENODEV,
         _ => errno == Errno::ENOSYS,
     }

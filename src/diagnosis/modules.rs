@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::machine::{release, text};
 use super::{Diagnosis, advice};
-use crate::transcript::{Call, LinkKind, Object};
+use crate::transcript::{Call, LinkKind, NetlinkPart, Object};
 
 /// What modprobe(8) knows of a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +45,11 @@ pub(super) fn diagnose(call: &Call, errno: Errno) -> Option<Diagnosis> {
 
 /// The module of the kernel that a call is about.
 fn module(call: &Call) -> Option<&'static str> {
-    match (call.syscall.as_str(), call.object) {
-        (_, Some(Object::Link(LinkKind::Veth))) => Some("veth"),
-        (_, Some(Object::Link(LinkKind::Bridge))) => Some("bridge"),
-        ("nfnetlink", _) => Some("nf_tables"),
-        ("sock_diag", _) => Some("tcp_diag"),
+    match call.object {
+        Some(Object::Link(LinkKind::Veth)) => Some("veth"),
+        Some(Object::Link(LinkKind::Bridge)) => Some("bridge"),
+        Some(Object::Netlink(NetlinkPart::Netfilter)) => Some("nf_tables"),
+        Some(Object::Netlink(NetlinkPart::SockDiag)) => Some("tcp_diag"),
         _ => None,
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn diagnose(call: &Call, errno: Errno) -> Option<Diagnosis> {
         }
         _ => {}
     }
-    let makes_namespaces = matches!(call.syscall.as_str(), "clone3" | "clone" | "unshare");
+    let makes_namespaces = call.makes_namespaces();
     if makes_namespaces && call.asks_for().types().any(|of| of == NamespaceType::User) {
         return no_user_namespace(errno, who_refused(call, errno));
     }

@@ -12,7 +12,7 @@ use crate::transcript::{Call, FileSystem, Object};
 
 /// The reason, where there is not enough of something.
 pub(super) fn diagnose(call: &Call, errno: Errno) -> Option<Diagnosis> {
-    let makes_a_process = matches!(call.syscall.as_str(), "clone3" | "clone" | "fork");
+    let makes_a_process = matches!(call.syscall.as_str(), "clone3" | "clone");
     match errno {
         Errno::EAGAIN if makes_a_process => Some(processes()),
         Errno::EMFILE if call.object == Some(Object::FileSystem(FileSystem::Mqueue)) => Some(message_queues()),
@@ -38,7 +38,7 @@ fn processes() -> Diagnosis {
         return Diagnosis::new(
             Cause::Processes,
             format!(
-                "You have as many processes as you may: your cgroup allows {most} ({}/pids.max), and {now} are in it now",
+                "You have as many processes as you are allowed: your cgroup allows {most} ({}/pids.max), and {now} are in it now",
                 directory.display()
             ),
             format!(
@@ -52,7 +52,7 @@ fn processes() -> Diagnosis {
     Diagnosis::new(
         Cause::Processes,
         format!(
-            "You have as many processes as you may: the limit of your own (ulimit -u) is {}; a session may have another",
+            "You have as many processes as you are allowed: your own limit (ulimit -u) is {}; your session may have one, too",
             ulimit(Resource::RLIMIT_NPROC, 1)
         ),
         "ulimit -S -u \"$(ulimit -H -u)\" in bash; or end programs of yours; or, where it is the session's limit: sudo \
@@ -112,10 +112,7 @@ fn descriptors(errno: Errno) -> Diagnosis {
     }
     Diagnosis::new(
         Cause::Descriptors,
-        format!(
-            "A process may have no more files open: the limit (ulimit -n) is {}",
-            ulimit(Resource::RLIMIT_NOFILE, 1)
-        ),
+        format!("This process may open no more files: the limit (ulimit -n) is {}", ulimit(Resource::RLIMIT_NOFILE, 1)),
         "ulimit -S -n \"$(ulimit -H -n)\"",
         NO_RISK,
     )
@@ -125,13 +122,13 @@ fn message_queues() -> Diagnosis {
     Diagnosis::new(
         Cause::MessageQueues,
         format!(
-            "Your message queues may take no more memory: the limit (ulimit -q) is {} bytes. No file is open that should not \
-             be",
+            "Your message queues may take no more memory: the limit (ulimit -q) is {} bytes. Open files have nothing to do \
+             with it",
             ulimit(Resource::RLIMIT_MSGQUEUE, 1)
         ),
         "ulimit -S -q \"$(ulimit -H -q)\" in bash; where that is too little as well, the administrator raises msgqueue in \
          limits.conf(5)",
-        "message queues take memory of the kernel's that cannot be swapped out",
+        "message queues use memory of the kernel that cannot be swapped out",
     )
 }
 
@@ -164,11 +161,11 @@ fn mounts() -> Diagnosis {
     Diagnosis::new(
         Cause::Mounts,
         format!(
-            "There are {here} mounts here, a stage shows each of them once more, and {most} are allowed in all \
+            "There are {here} mounts here, and a stage needs each of them a second time; {most} are allowed in all \
              (fs.mount-max). No disk is full"
         ),
-        format!("take off with umount(8) what nobody needs, or: sudo sysctl fs.mount-max={enough}"),
-        "each mount takes memory of the kernel's, and a user can then make it hold more",
+        format!("unmount what nobody needs, with umount(8); or: sudo sysctl fs.mount-max={enough}"),
+        "each mount takes memory of the kernel, and a user can then make it use more",
     )
 }
 

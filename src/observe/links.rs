@@ -1,5 +1,6 @@
 //! Network interfaces, their addresses and their routes, as rtnetlink(7) lists them.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
@@ -9,7 +10,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Refused};
-use crate::transcript::MacAddress;
+use crate::transcript::{MacAddress, NetlinkPart};
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +37,10 @@ impl Interface {
         self.has(LinkFlags::Up)
     }
 
-    /// Whether it is a network on which one can speak to all at once (`IFF_BROADCAST`), as Ethernet is.
-    pub(crate) fn broadcasts(&self) -> bool {
-        self.has(LinkFlags::Broadcast)
+    /// Whether it is that one, by its name and by the hardware address that it was given: some that the kernel puts into
+    /// each network namespace have no hardware address, and the same name everywhere.
+    pub(crate) fn is_the_same_as(&self, other: &Interface) -> bool {
+        self.name == other.name && self.mac == other.mac && self.mac != MacAddress::default()
     }
 
     fn has(&self, flag: LinkFlags) -> bool {
@@ -67,6 +69,27 @@ pub(crate) struct Route {
     pub destination: String,
     /// The name of the interface that leads there.
     pub interface: String,
+    /// Who made it: `kernel`, `boot`, `static`, …
+    pub protocol: String,
+    /// How far away what it leads to may be: `link` is the network that the interface is on.
+    pub scope: String,
+    /// The address that packets on it come from, if nothing else says so.
+    pub source: Option<IpAddr>,
+}
+
+impl fmt::Display for Route {
+    /// As ip(8) prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} dev {}", self.destination, self.interface)?;
+        // What everything has that was made by hand, it leaves out.
+        if self.protocol != "boot" {
+            write!(f, " proto {}", self.protocol)?;
+        }
+        if self.scope != "universe" {
+            write!(f, " scope {}", self.scope)?;
+        }
+        self.source.iter().try_for_each(|source| write!(f, " src {source}"))
+    }
 }
 
 /// All interfaces of the reader's network namespace, with their IPv4 addresses, by index.
@@ -74,7 +97,7 @@ pub(crate) struct Route {
 /// # Errors
 /// The kernel's refusal.
 pub(crate) fn interfaces() -> Result<Vec<Interface>, Refused> {
-    let netlink = Netlink::open()?;
+    let netlink = Netlink::open(NetlinkPart::Route)?;
     let links = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut request = AddressMessage::default();
     request.header.family = AddressFamily::Inet;
@@ -133,27 +156,34 @@ pub(crate) fn routes() -> Result<Vec<Route>, Refused> {
     let interfaces = interfaces()?;
     let mut request = RouteMessage::default();
     request.header.address_family = AddressFamily::Inet;
-    let messages = Netlink::open()?.dump(RouteNetlinkMessage::GetRoute(request))?;
+    let messages = Netlink::open(NetlinkPart::Route)?.dump(RouteNetlinkMessage::GetRoute(request))?;
     let mut routes = Vec::new();
     for message in messages {
         let RouteNetlinkMessage::NewRoute(route) = message else { continue };
         if route.header.table != RouteHeader::RT_TABLE_MAIN {
             continue;
         }
-        let (mut destination, mut interface) = ("default".to_owned(), String::new());
+        let mut row = Route {
+            destination: "default".to_owned(),
+            interface: String::new(),
+            protocol: format!("{:?}", route.header.protocol).to_lowercase(),
+            scope: route.header.scope.to_string(),
+            source: None,
+        };
         for attribute in route.attributes {
             match attribute {
                 RouteAttribute::Destination(RouteAddress::Inet(ip)) => {
-                    destination = format!("{ip}/{}", route.header.destination_prefix_length);
+                    row.destination = format!("{ip}/{}", route.header.destination_prefix_length);
                 }
+                RouteAttribute::PrefSource(RouteAddress::Inet(ip)) => row.source = Some(ip.into()),
                 RouteAttribute::Oif(index) => {
-                    let row = interfaces.iter().find(|row| row.index == index);
-                    interface = row.map(|row| row.name.clone()).unwrap_or_default();
+                    let interface = interfaces.iter().find(|row| row.index == index);
+                    row.interface = interface.map(|row| row.name.clone()).unwrap_or_default();
                 }
                 _ => {}
             }
         }
-        routes.push(Route { destination, interface });
+        routes.push(row);
     }
     Ok(routes)
 }

@@ -10,6 +10,7 @@ pub(crate) mod netlink;
 pub(crate) mod processes;
 pub(crate) mod sockets;
 
+pub(crate) use firewall::Rule;
 pub(crate) use links::{Interface, Route};
 pub(crate) use processes::ProcessRow;
 pub(crate) use sockets::Listener;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 
 use nix::errno::Errno;
 use nix::fcntl::readlinkat;
@@ -39,6 +40,16 @@ pub(crate) fn of(process: &str) -> io::Result<Vec<NamespaceId>> {
         }
     }
     Ok(found)
+}
+
+/// What stat(2) says of the file behind such a link: its device and its inode, which together stand for the namespace
+/// alone.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn stat(link: &str) -> io::Result<(u64, u64)> {
+    let file = fs::metadata(format!("/proc/{link}"))?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// What such a link says: `uts:[4026531838]`.

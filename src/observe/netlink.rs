@@ -8,33 +8,40 @@ use netlink_packet_core::{
     NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_SOCK_DIAG};
+use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 
+use crate::args;
 use crate::error::{CallResult, Error, retried};
-use crate::transcript::{Call, Value};
+use crate::transcript::{Call, NetlinkPart, Object, Value};
 
 /// Why nothing came of it.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// The kernel said no.
     ByKernel {
+        /// The call that it said no to, or in the case of [`MESSAGE`] perhaps what the message asked for.
+        at: &'static str,
+        /// Who in the kernel was spoken to.
+        part: NetlinkPart,
         /// The errno.
         errno: Errno,
         /// The kernel's own words, where it has some (the extended acknowledgement).
         said: Option<String>,
+        /// How long the message was that the call has sent, where the errno came in the reply to it.
+        sent: Option<usize>,
     },
     /// What came could not be read: no answer of the kernel's.
     NotUnderstood(io::Error),
 }
 
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(errno) => Refused::ByKernel { errno: Errno::from_raw(errno), said: None },
-            None => Refused::NotUnderstood(error),
-        }
-    }
+/// The call that sends a message to the kernel: sendto(2).
+pub(crate) const MESSAGE: &str = "sendto";
+
+/// That call's arguments, for a ledger: the kind of socket, and what the message says.
+pub(crate) fn message(says: impl Into<String>) -> Vec<Value> {
+    args!["netlink", says.into()]
 }
 
 impl<T> CallResult<T> for Result<T, Refused> {
@@ -47,49 +54,50 @@ impl<T> CallResult<T> for Result<T, Refused> {
     }
 
     fn or_refused(self, syscall: &str, args: Vec<Value>) -> Result<T, Error> {
-        let call = Call::new(syscall, args);
         self.map_err(|why| match why {
-            Refused::ByKernel { errno, said: kernel_said } => {
+            Refused::ByKernel { at, part, errno, said: kernel_said, .. } => {
+                let mut call =
+                    if at == syscall { Call::new(syscall, args) } else { Call::new(at, args![part.protocol()]) };
+                call.object = Some(Object::Netlink(part));
                 Error::Refused { call, errno, kernel_said, recorded: false }
             }
-            Refused::NotUnderstood(why) => Error::unexpected(call.to_string(), why),
+            Refused::NotUnderstood(why) => Error::unexpected(Call::new(syscall, args).to_string(), why),
         })
     }
 }
 
 /// A conversation.
-pub(crate) struct Netlink(Socket);
+pub(crate) struct Netlink {
+    socket: Socket,
+    with: NetlinkPart,
+}
 
 impl Netlink {
-    /// Begins a conversation.
+    /// Begins a conversation with a part of the kernel: netlink(7).
     ///
     /// # Errors
-    /// Those of socket(2).
-    pub(crate) fn open() -> Result<Self, Refused> {
-        Netlink::open_for(NETLINK_ROUTE)
-    }
-
-    /// Begins a conversation with another part of the kernel: netlink(7).
-    ///
-    /// # Errors
-    /// `EPROTONOSUPPORT` where the kernel does not have it.
-    pub(crate) fn open_for(protocol: isize) -> Result<Self, Refused> {
-        let mut socket = Socket::new(protocol)?;
-        socket.bind_auto()?;
-        socket.connect(&SocketAddr::new(0, 0))?;
+    /// Those of socket(2): `EPROTONOSUPPORT` where the kernel does not have that part.
+    pub(crate) fn open(with: NetlinkPart) -> Result<Self, Refused> {
+        let protocol = match with {
+            NetlinkPart::Route => NETLINK_ROUTE,
+            NetlinkPart::Netfilter => NETLINK_NETFILTER,
+            NetlinkPart::SockDiag => NETLINK_SOCK_DIAG,
+        };
+        let mut socket = Socket::new(protocol).map_err(refusal("socket", with))?;
+        socket.bind_auto().map_err(refusal("bind", with))?;
+        socket.connect(&SocketAddr::new(0, 0)).map_err(refusal("connect", with))?;
         // The kernel's own sentence for a refusal, instead of a copy of the request that it refused.
-        socket.set_cap_ack(true)?;
-        socket.set_ext_ack(true)?;
-        Ok(Netlink(socket))
+        socket.set_cap_ack(true).and_then(|()| socket.set_ext_ack(true)).map_err(refusal("setsockopt", with))?;
+        Ok(Netlink { socket, with })
     }
 
-    /// Asks for a change, and waits until the kernel has made it.
+    /// Asks for a change, and waits until the kernel has made it: how many bytes were sent.
     ///
     /// # Errors
     /// The kernel's refusal.
-    pub(crate) fn change(&self, request: RouteNetlinkMessage, flags: u16) -> Result<(), Refused> {
-        self.send(request, NLM_F_REQUEST | NLM_F_ACK | flags)?;
-        self.answers::<RouteNetlinkMessage>().map(drop)
+    pub(crate) fn change(&self, request: RouteNetlinkMessage, flags: u16) -> Result<usize, Refused> {
+        let sent = self.send(request, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+        self.answers::<RouteNetlinkMessage>(sent).map(|_| sent)
     }
 
     /// Asks for a list.
@@ -97,15 +105,12 @@ impl Netlink {
     /// # Errors
     /// The kernel's refusal.
     pub(crate) fn dump<M: NetlinkSerializable + NetlinkDeserializable>(&self, request: M) -> Result<Vec<M>, Refused> {
-        self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
-        self.answers()
+        let sent = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
+        self.answers(sent)
     }
 
     /// Sends a message.
-    ///
-    /// # Errors
-    /// Those of send(2).
-    pub(crate) fn send<M: NetlinkSerializable>(&self, request: M, flags: u16) -> Result<(), Refused> {
+    fn send<M: NetlinkSerializable>(&self, request: M, flags: u16) -> Result<usize, Refused> {
         let mut header = NetlinkHeader::default();
         header.flags = flags;
         let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
@@ -115,13 +120,12 @@ impl Netlink {
         self.send_bytes(&bytes)
     }
 
-    /// Sends messages that are bytes already.
+    /// Sends messages that are bytes already: sendto(2).
     ///
     /// # Errors
-    /// Those of send(2).
-    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<(), Refused> {
-        retried(|| self.0.send(bytes, 0))?;
-        Ok(())
+    /// Those of sendto(2).
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) -> Result<usize, Refused> {
+        retried(|| self.socket.send(bytes, 0)).map_err(refusal(MESSAGE, self.with))
     }
 
     /// Listens to what the kernel tells everybody who is in this group: `RTNLGRP_LINK`, … in rtnetlink(7).
@@ -129,31 +133,45 @@ impl Netlink {
     /// # Errors
     /// Those of setsockopt(2).
     pub(crate) fn listen(&mut self, group: u32) -> Result<(), Refused> {
-        Ok(self.0.add_membership(group)?)
+        self.socket.add_membership(group).map_err(refusal("setsockopt", self.with))
     }
 
     /// The messages of the next packet, whatever they are.
     ///
     /// # Errors
-    /// Those of recv(2), and whatever the kernel refuses.
+    /// Those of recvfrom(2), and whatever the kernel refuses.
     pub(crate) fn next<M: NetlinkDeserializable>(&self) -> Result<Vec<NetlinkMessage<M>>, Refused> {
-        let (packet, _) = retried(|| self.0.recv_from_full())?;
+        let (packet, _) = retried(|| self.socket.recv_from_full()).map_err(refusal("recvfrom", self.with))?;
         messages(&packet)
     }
 
+    /// What the kernel's reply to a message of so many bytes says no to.
+    pub(crate) fn refused(&self, error: &ErrorMessage, sent: usize) -> Refused {
+        let (errno, said) = refused(error);
+        Refused::ByKernel { at: MESSAGE, part: self.with, errno, said, sent: Some(sent) }
+    }
+
     /// Everything up to the kernel's last word on a request.
-    fn answers<M: NetlinkDeserializable>(&self) -> Result<Vec<M>, Refused> {
+    fn answers<M: NetlinkDeserializable>(&self, sent: usize) -> Result<Vec<M>, Refused> {
         let mut answers = Vec::new();
         loop {
             for message in self.next::<M>()? {
                 match message.payload {
                     NetlinkPayload::InnerMessage(answer) => answers.push(answer),
-                    NetlinkPayload::Error(error) if error.code.is_some() => return Err(refused(&error)),
+                    NetlinkPayload::Error(error) if error.code.is_some() => return Err(self.refused(&error, sent)),
                     NetlinkPayload::Error(_) | NetlinkPayload::Done(_) => return Ok(answers),
                     _ => {}
                 }
             }
         }
+    }
+}
+
+/// How a call of a conversation was refused.
+fn refusal(at: &'static str, part: NetlinkPart) -> impl Fn(io::Error) -> Refused {
+    move |why| match why.raw_os_error() {
+        Some(errno) => Refused::ByKernel { at, part, errno: Errno::from_raw(errno), said: None, sent: None },
+        None => Refused::NotUnderstood(why),
     }
 }
 
@@ -172,7 +190,7 @@ fn messages<M: NetlinkDeserializable>(packet: &[u8]) -> Result<Vec<NetlinkMessag
 }
 
 /// The errno of a refusal, and the sentence that stands behind the header of the request in it.
-pub(crate) fn refused(error: &ErrorMessage) -> Refused {
+fn refused(error: &ErrorMessage) -> (Errno, Option<String>) {
     const HEADER: usize = 16;
     const NLMSGERR_ATTR_MSG: u16 = 1;
     let mut rest = error.header.get(HEADER..).unwrap_or_default();
@@ -185,7 +203,7 @@ pub(crate) fn refused(error: &ErrorMessage) -> Refused {
         }
         rest = rest.get(length.next_multiple_of(4).max(4)..).unwrap_or_default();
     }
-    Refused::ByKernel { errno: Errno::from_raw(error.raw_code().saturating_abs()), said }
+    (Errno::from_raw(error.raw_code().saturating_abs()), said)
 }
 
 #[cfg(test)]
@@ -251,8 +269,7 @@ mod tests {
         let mut error = ErrorMessage::default();
         error.code = NonZeroI32::new(-libc::EINVAL);
         error.header = [&[0; 16][..], &[10, 0, 1, 0], b"hello\0", &[0, 0]].concat();
-        let why = refused(&error);
-        let Refused::ByKernel { errno, said } = why else { panic!("{why:?}") };
+        let (errno, said) = refused(&error);
         assert_eq!((errno, said.as_deref()), (Errno::EINVAL, Some("hello")));
     }
 }

@@ -4,10 +4,10 @@
 use netlink_packet_sock_diag::SockDiagMessage;
 use netlink_packet_sock_diag::constants::{AF_INET, IPPROTO_TCP};
 use netlink_packet_sock_diag::inet::{ExtensionFlags, InetRequest, SocketId, StateFlags};
-use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 use serde::{Deserialize, Serialize};
 
 use super::netlink::{Netlink, Refused};
+use crate::transcript::NetlinkPart;
 
 /// A listening TCP socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub(crate) fn listeners() -> Result<Vec<Listener>, Refused> {
         states: StateFlags::LISTEN,
         socket_id: SocketId::new_v4(),
     });
-    let answers = Netlink::open_for(NETLINK_SOCK_DIAG)?.dump(request)?;
+    let answers = Netlink::open(NetlinkPart::SockDiag)?.dump(request)?;
     let listener = |message| match message {
         SockDiagMessage::InetResponse(socket) => {
             let local = &socket.header.socket_id;

@@ -24,13 +24,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::args;
 use crate::error::{About, CallResult, Error, Result, retried};
 use crate::feature::Feature;
-use crate::observe::netlink::Netlink;
+use crate::observe::netlink::{MESSAGE, Netlink, message};
 use crate::observe::{firewall, links, namespaces, processes, sockets};
 use crate::sandbox::{in_a_child, map_root, rootfs};
-use crate::sys::{self, Forked};
+use crate::sys::{self, Forked, Nested};
 use crate::transcript::{
     CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, FileSystem,
-    Flags, LinkKind, NamespaceType, Object, Value,
+    Flags, LinkKind, NamespaceType, NetlinkPart, Object,
 };
 use crate::verbs::{bridge, ping, up};
 
@@ -154,7 +154,7 @@ fn mounts(feature: Feature) -> Result<()> {
             let mounted = mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none);
             mounted.or_refused("mount", args!["sysfs"]).about(Object::FileSystem(FileSystem::Sysfs))?;
             let shown = fs::read_dir("/sys/class/net").or_refused("open", args!["/sys/class/net"])?;
-            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+            let rows = links::interfaces().or_refused(MESSAGE, message("RTM_GETLINK"))?;
             expect(rows.len() == shown.count(), feature)
         }
         Feature::Mqueue => {
@@ -230,51 +230,52 @@ fn clocks() -> Result<()> {
 fn in_a_network(feature: Feature) -> Result<()> {
     match feature {
         Feature::Loopback => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            change("RTM_SETLINK lo up", up("lo"), 0)?;
             match TcpStream::connect((Ipv4Addr::LOCALHOST, 80)).or_refused("connect", args!["127.0.0.1:80"]) {
                 Err(error) if error.errno() == Some(Errno::ECONNREFUSED) => Ok(()),
                 answer => answer.and(expect(false, feature)),
             }
         }
         Feature::Ping => {
-            change(args!["RTM_SETLINK", "lo"], up("lo"), 0)?;
+            change("RTM_SETLINK lo up", up("lo"), 0)?;
             ping(Ipv4Addr::LOCALHOST, A_SECOND).map(drop)
         }
         Feature::SockDiag => {
             let _listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 80)).or_refused("bind", args!["80"])?;
-            let listed = sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"])?;
+            let listed = sockets::listeners().or_refused(MESSAGE, message("SOCK_DIAG_BY_FAMILY TCP_LISTEN"))?;
             expect(listed.len() == 1, feature)
         }
         Feature::Veth => cable::send(),
         Feature::Bridge => {
-            let made = change(args!["RTM_NEWLINK", "bridge"], bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
+            let made = change("RTM_NEWLINK br0 type bridge", bridge("br0"), NLM_F_CREATE | NLM_F_EXCL);
             made.about(Object::Link(LinkKind::Bridge))?;
-            let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+            let rows = links::interfaces().or_refused(MESSAGE, message("RTM_GETLINK"))?;
             expect(rows.iter().any(|row| row.name == "br0"), feature)
         }
         _ => {
-            firewall::add_table("probe").or_refused("nfnetlink", args!["NFT_MSG_NEWTABLE"])?;
-            let tables = firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"])?;
-            expect(tables == ["inet probe"], feature)
+            let says = message("NFT_MSG_NEWTABLE inet probe");
+            firewall::drop_forwarded("probe").or_refused(MESSAGE, says)?;
+            let rules = firewall::rules().or_refused(MESSAGE, message("NFT_MSG_GETRULE"))?;
+            expect(rules.iter().any(|rule| rule.table == "inet probe" && rule.drops), feature)
         }
     }
 }
 
 /// Asks for a change of the network that the caller is in.
-fn change(args: Vec<Value>, request: RouteNetlinkMessage, flags: u16) -> Result<()> {
-    let changed = Netlink::open().and_then(|netlink| netlink.change(request, flags));
-    changed.or_refused("rtnetlink", args)
+fn change(says: &str, request: RouteNetlinkMessage, flags: u16) -> Result<()> {
+    let changed = Netlink::open(NetlinkPart::Route).and_then(|netlink| netlink.change(request, flags));
+    changed.map(drop).or_refused(MESSAGE, message(says))
 }
 
 /// As deep as the lesson on PID namespaces goes.
 fn nest() -> Result<()> {
     /// Below the stage, which is one level itself.
     const LEVELS: usize = 31;
-    let (made, refused) = sys::nest_pid_namespaces().or_refused("clone", args![CLONE_NEWPID])?;
-    if made >= LEVELS && refused == Errno::ENOSPC {
+    let Nested { made, refused } = sys::nest_pid_namespaces().or_refused("clone", args![CLONE_NEWPID])?;
+    if made.len() >= LEVELS && refused == Errno::ENOSPC {
         return Ok(());
     }
-    Err(refused).or_refused("clone", args![CLONE_NEWPID, format!("{made} levels down")])
+    Err(refused).or_refused("clone", args![CLONE_NEWPID, format!("{} levels down", made.len())])
 }
 
 /// As many processes and namespaces as a lesson has, besides the stage's own.
@@ -284,7 +285,7 @@ fn several() -> Result<()> {
     let (hold, held) = pipe2(OFlag::O_CLOEXEC).or_refused("pipe2", args![])?;
     let mut children = Vec::new();
     for _ in 0..PROCESSES {
-        match sys::clone3(0).or_refused("fork", args![])? {
+        match sys::clone3(0).or_refused("clone3", args!["flags=0"])? {
             Forked::Child => {
                 drop(held);
                 // Until the parent lets go of the other end, or is gone.

@@ -52,7 +52,7 @@ fn without_repetition(trials: Vec<Trial>) -> Vec<Trial> {
 /// Why there is no stage: the first refusal of what it stands on, if that says more than the stage's own error does. One
 /// call asks for namespaces of all types, and its errno does not say which was refused.
 pub(crate) fn in_the_way_of_a_stage(error: Error) -> Error {
-    if !matches!(&error, Error::Refused { call, .. } if call.syscall == "clone3") {
+    if !matches!(&error, Error::Refused { call, .. } if call.makes_namespaces()) {
         return error;
     }
     let carrying: Vec<Feature> = Feature::ALL.into_iter().filter(|feature| feature.carries_the_stage()).collect();
@@ -82,7 +82,7 @@ fn stopped_at(why: &Error) -> Option<Feature> {
     match call.object {
         Some(Object::Setgroups) => Some(Feature::Setgroups),
         Some(Object::Map) => Some(Feature::Maps),
-        _ => (call.syscall == "clone3").then_some(Feature::User),
+        _ => call.makes_namespaces().then_some(Feature::User),
     }
 }
 

@@ -66,10 +66,12 @@ fn object(event: &Event) -> Json {
         Event::Answered { id, answer, choice, why } => json!({
             "event": "answered", "id": id, "number": answer.map(|place| place + 1), "answer": choice, "why": why,
         }),
-        Event::ByHand { command, docker } => json!({"event": "by_hand", "command": command, "docker": docker}),
+        Event::ByHand { command, shows, docker } => {
+            json!({"event": "by_hand", "command": command, "shows": shows, "docker": docker})
+        }
         Event::Ended(closing) => json!({
             "event": "ended", "held": closing.held, "failed": closing.failed, "skipped": closing.skipped,
-            "left_behind": closing.left_behind, "man": closing.man,
+            "left_behind": closing.left_behind, "set_up": closing.set_up, "man": closing.man,
         }),
     }
 }
@@ -79,7 +81,7 @@ fn called_object(called: &Called) -> Json {
     let mut object = json!({"event": "called", "actor": called.actor, "syscall": called.call.syscall, "args": args});
     match &called.answer {
         Answer::Returned(result) => object["result"] = value(result),
-        Answer::Failed { errno, meaning, kernel_said } => {
+        Answer::Failed { errno, meaning, kernel_said, sent } => {
             object["errno"] = json!(format!("{errno:?}"));
             if let Some(meaning) = meaning {
                 object["meaning"] = json!(meaning);
@@ -87,7 +89,13 @@ fn called_object(called: &Called) -> Json {
             if let Some(said) = kernel_said {
                 object["kernel_said"] = json!(said);
             }
+            if let Some(sent) = sent {
+                object["sent"] = json!(sent);
+            }
         }
+    }
+    if called.set_up {
+        object["set_up"] = json!(true);
     }
     if called.times > 1 {
         object["times"] = json!(called.times);

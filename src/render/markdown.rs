@@ -2,7 +2,7 @@
 
 use super::USUAL;
 use super::printable::printable;
-use super::text::{Text, manuals};
+use super::text::{Text, manuals, not_shown};
 use crate::transcript::{Event, Evidence, Value};
 
 /// The Markdown form of a transcript.
@@ -16,6 +16,7 @@ impl Markdown {
     /// What one event adds to the page.
     pub(super) fn event(&mut self, event: &Event) -> String {
         match event {
+            Event::Called(called) if called.set_up => String::new(),
             Event::Called(_) | Event::Saw { .. } | Event::WhoIsWhere { .. } | Event::Compared { .. } => {
                 self.code(event)
             }
@@ -60,7 +61,7 @@ fn words(event: &Event) -> String {
             let letter = answer.and_then(|place| ('a'..='z').nth(place)).map(|letter| format!("{letter}) "));
             format!("\nThe answer: **{}{}**. {}\n", letter.unwrap_or_default(), escaped(choice), escaped(why))
         }
-        Event::ByHand { command, docker } => {
+        Event::ByHand { command, docker, .. } => {
             let label = if *docker { "With docker" } else { "By hand" };
             format!("\n{label}:\n\n```sh\n{command}\n```\n")
         }
@@ -73,7 +74,11 @@ fn words(event: &Event) -> String {
             let skipped = if closing.skipped > 0 { format!(", {} skipped", closing.skipped) } else { String::new() };
             let failed = if closing.failed > 0 { format!(", {} did not hold", closing.failed) } else { String::new() };
             let held = closing.held;
-            format!("\n---\n\n{held} facts held{failed}{skipped}, {left}.\n\nRead on: {}.\n\n", manuals(&closing.man))
+            let not_shown = not_shown(closing).map(|calls| format!("{}.\n\n", escaped(&calls))).unwrap_or_default();
+            format!(
+                "\n---\n\n{held} facts held{failed}{skipped}, {left}.\n\n{not_shown}Read on: {}.\n\n",
+                manuals(&closing.man)
+            )
         }
         Event::Called(_)
         | Event::Stood { .. }

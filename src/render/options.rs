@@ -12,24 +12,24 @@ pub(crate) struct Options {
 /// The forms in which a transcript can be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For reading along: as wide as the terminal, in colour if it has any
+    /// Text for a terminal, as wide as it is, with colour if it has any
     Terminal,
-    /// The same words, 80 columns wide, without colour
+    /// The same text, 80 columns wide, without colour
     Plain,
-    /// One JSON object a line, for programs
+    /// One JSON object per line, for programs
     Json,
-    /// For a page or a ticket
+    /// Markdown, for a web page or a ticket
     Markdown,
-    /// Pictures for a slide: who is in which namespace, before and after each step in which somebody moves
+    /// Pictures for a slide: which process is in which namespace, before and after each step that changes it
     Svg,
-    /// A recording to play, for asciinema: asciicast, version 2, 80 columns wide, in colour, at a reader's pace
+    /// A recording for asciinema (asciicast version 2), 80 columns wide, in colour, at a reader's pace
     Asciicast,
 }
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal that has not been told otherwise
+    /// On a terminal, unless NO_COLOR or TERM=dumb is set
     Auto,
     /// Always
     Always,

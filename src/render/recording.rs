@@ -40,8 +40,10 @@ impl NotRecorded {
 
     fn refused(file: &Path, why: &io::Error) -> Self {
         let remedy = match why.kind() {
-            io::ErrorKind::NotFound => "make the directory, or name one that is there",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or name a directory elsewhere",
+            io::ErrorKind::NotFound => "make the directory, or name one that exists",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free some space, or name a directory elsewhere"
+            }
             io::ErrorKind::FileTooLarge => "raise the limit on the size of files (ulimit -f unlimited)",
             _ => "name a file in a directory that you may write to",
         };
@@ -128,7 +130,7 @@ impl Recording {
         NotRecorded::new(
             &self.file,
             "Not all was shown, so nothing was written",
-            "mend what stopped it, and run it again",
+            "fix what stopped it, and run it again",
         )
     }
 }
@@ -149,7 +151,7 @@ fn place(file: &Path) -> Result<PathBuf, NotRecorded> {
     match fs::metadata(&place) {
         Ok(there) if there.is_file() => Ok(place),
         Ok(there) if there.is_dir() => Err(NotRecorded::new(file, "It is a directory", "name a file in it")),
-        Ok(_) => Err(NotRecorded::new(file, "It is there, and is no plain file", ANOTHER)),
+        Ok(_) => Err(NotRecorded::new(file, "It exists, and is not a regular file", ANOTHER)),
         Err(why) => Err(NotRecorded::refused(file, &why)),
     }
 }

@@ -25,14 +25,19 @@ fn events(words: &str) -> Vec<Event> {
     let look = |look| Event::Saw { actor: words.to_owned(), look };
     let called = |answer| {
         let call = Call::new(words, vec![Value::Text(some()), Value::Name(some())]);
-        Event::Called(Called { actor: some(), call, answer, times: 2, remark: Some(some()) })
+        Event::Called(Called { actor: some(), call, answer, times: 2, set_up: false, remark: Some(some()) })
     };
     let values = || IndexMap::from([(some(), Value::Name(some())), ("other".to_owned(), Value::Kernel(some()))]);
     vec![
         Event::Step { number: 1, of: 1, title: some() },
         Event::Said { text: some() },
         called(Answer::Returned(Value::Text(some()))),
-        called(Answer::Failed { errno: nix::errno::Errno::EPERM, meaning: Some(some()), kernel_said: Some(some()) }),
+        called(Answer::Failed {
+            errno: nix::errno::Errno::EPERM,
+            meaning: Some(some()),
+            kernel_said: Some(some()),
+            sent: Some(1),
+        }),
         look(Look::table("processes", some(), &["pid", words], vec![vec![Value::Pid(1), some().into()]])),
         look(Look::output(some(), [some()]).printed(vec![vec![some().into(), MacAddress::default().into()]])),
         look(Look::list(words, some(), [some()]).about(words, Value::List(vec![some().into(), Value::Nothing]))),
@@ -41,7 +46,7 @@ fn events(words: &str) -> Vec<Event> {
         Event::Compared { title: some(), before: values(), after: values() },
         Event::Verified { id: some(), claim: some(), held: true, evidence: vec![Value::Text(some())] },
         Event::Skipped { id: some(), reason: some(), remedy: some() },
-        Event::ByHand { command: some(), docker: false },
+        Event::ByHand { command: some(), shows: some(), docker: false },
         Event::Asked(Question { id: some(), text: some(), choices: vec![some(), some()] }),
         Event::Answered { id: some(), answer: Some(0), choice: some(), why: some() },
         Event::Ended(Closing {

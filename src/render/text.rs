@@ -49,6 +49,9 @@ impl Text {
     /// The lines that show one event, and before them those of the looks that it ends the wait of. A look shows nothing
     /// yet where one of somebody else at the same thing may follow and stand beside it.
     pub(super) fn event(&mut self, event: &Event) -> Vec<Line> {
+        if matches!(event, Event::Called(called) if called.set_up) {
+            return Vec::new();
+        }
         let mut lines = if self.goes_on(event) { Vec::new() } else { self.rest() };
         match event {
             // Who is where all the time is for pictures; a story says it where it matters. But a step ends here, and a
@@ -123,7 +126,7 @@ impl Text {
             Event::Skipped { id, reason, remedy } => (Block::Claim, flat(self.skipped(id, reason, remedy))),
             Event::Asked(question) => (Block::Question, flat(self.asked(question))),
             Event::Answered { answer, choice, why, .. } => (Block::Question, flat(self.answered(*answer, choice, why))),
-            Event::ByHand { command, docker } => (Block::Command, flat(self.by_hand(command, *docker))),
+            Event::ByHand { command, docker, .. } => (Block::Command, flat(self.by_hand(command, *docker))),
             Event::Ended(closing) => (Block::Foot, flat(self.foot(closing))),
         }
     }
@@ -142,8 +145,8 @@ impl Text {
         let mut lines = at_the_right(title, Style::Quiet, &place, self.width);
         lines.extend(paragraphs(&opening.question, self.width, ""));
         lines.push(Line::new());
-        let stage = "All of this happens on a stage: new namespaces that play the part of a machine, here called the \
-                     host. What is done to the host is done for real; your own machine does not notice.";
+        let stage = "All of this happens on a stage: a small machine, made of new namespaces. A process called host \
+                     stands for it. What is done there is real; your own machine does not notice.";
         lines.extend(
             paragraphs(stage, self.width, "").into_iter().map(|line| Line::new().with(Style::Quiet, line.text())),
         );
@@ -162,16 +165,18 @@ impl Text {
                 line.push(Style::Quiet, "\u{a0}=\u{a0}");
                 line = with_value(line, value, true);
             }
-            Answer::Failed { errno, meaning: known, kernel_said } => {
+            Answer::Failed { errno, meaning: known, kernel_said, sent } => {
                 line.push(Style::Quiet, "\u{a0}=\u{a0}");
                 let said = kernel_said.as_ref().map(|said| format!("the kernel says: {said}"));
                 meaning = meaning.or(said).or_else(|| known.clone());
                 let name = if meaning.is_some() { format!("{errno:?}") } else { errno_name(*errno) };
-                line.push(Style::Notice, format!("-1\u{a0}{name}"));
+                // A message that was sent has an answer of its own: the call did not fail.
+                let failed = sent.map_or_else(|| "-1".to_owned(), |sent| format!("{sent}, refused:"));
+                line.push(Style::Notice, format!("{failed}\u{a0}{name}"));
             }
         }
         if called.times > 1 {
-            line.push(Style::Plain, format!(" × {}", called.times));
+            line.push(Style::Plain, format!(", {} times", called.times));
         }
         let mut lines = Vec::new();
         match meaning {
@@ -267,10 +272,23 @@ impl Text {
             line.push(Style::Failed, format!(" · left behind: {}", closing.left_behind.join(", ")));
         }
         let mut lines = vec![line];
+        if let Some(not_shown) = not_shown(closing) {
+            lines.extend(paragraphs(&not_shown, self.width, ""));
+        }
         lines.extend(paragraphs(&format!("read on: {}", manuals(&closing.man)), self.width, ""));
         lines.push(Line::new());
         lines
     }
+}
+
+/// How many calls were made that are not shown; `None`: all are.
+pub(super) fn not_shown(closing: &Closing) -> Option<String> {
+    let calls = match closing.set_up {
+        0 => return None,
+        1 => "1 call".to_owned(),
+        several => format!("{several} calls"),
+    };
+    Some(format!("{calls} of set-up not shown (--format json lists them)"))
 }
 
 /// A command to type, broken where it is too long.

@@ -17,7 +17,7 @@ use crate::sys::{self, Forked};
 /// Its error; or that there is no child, or that it ended early.
 pub(crate) fn in_a_child(run: impl FnOnce() -> Result<()>) -> Result<()> {
     let (answer, mine) = pipe2(OFlag::O_CLOEXEC).or_refused("pipe2", args![])?;
-    match sys::clone3(0).or_refused("fork", args![])? {
+    match sys::clone3(0).or_refused("clone3", args!["flags=0"])? {
         Forked::Child => {
             let result = serde_json::to_vec(&run()).unwrap_or_default();
             let _ = File::from(mine).write_all(&result);

@@ -60,13 +60,13 @@ impl Machine {
         }
         match both(&format!("read({MOUNTS})"), &self.mounts, &now.mounts) {
             Ok((before, now)) if now.is_subset(before) => {}
-            Ok(_) => traces.push("a mount of the stage's".to_owned()),
+            Ok(_) => traces.push("a mount of the stage".to_owned()),
             Err(unknown) => traces.push(unknown),
         }
         match (reaped, both(&format!("read({CHILDREN})"), &self.children, &now.children)) {
-            (Err(errno), _) => traces.push(format!("a process of the stage's: {}", says("waitpid()", errno))),
+            (Err(errno), _) => traces.push(format!("a process of the stage: {}", says("waitpid()", errno))),
             (_, Ok((Some(before), Some(now)))) if !now.is_subset(before) => {
-                traces.push("a process of the stage's".to_owned());
+                traces.push("a process of the stage".to_owned());
             }
             (_, Ok(_)) => {}
             (_, Err(unknown)) => traces.push(unknown),
@@ -79,7 +79,7 @@ impl Machine {
 fn both<'a, T>(call: &str, before: &'a nix::Result<T>, now: &'a nix::Result<T>) -> Result<(&'a T, &'a T), String> {
     match (before, now) {
         (Ok(before), Ok(now)) => Ok((before, now)),
-        (Err(errno), _) | (_, Err(errno)) => Err(format!("nobody knows what: {}", says(call, *errno))),
+        (Err(errno), _) | (_, Err(errno)) => Err(format!("it cannot be told what: {}", says(call, *errno))),
     }
 }
 

@@ -16,7 +16,7 @@ mod taken;
 pub(crate) use child::in_a_child;
 pub(crate) use foreground::Foreground;
 pub(crate) use idmap::map_root;
-pub(crate) use program::{run_in_a_sandbox, start_first};
+pub(crate) use program::{run_in_a_sandbox, say, start_first};
 pub(crate) use spawn::Init;
 
 use std::os::fd::BorrowedFd;
@@ -135,7 +135,7 @@ impl Sandbox {
     /// Where the stage is gone.
     pub(crate) fn say(&self, message: &impl Serialize, fd: Option<BorrowedFd<'_>>) -> Result<()> {
         let bytes = serde_json::to_vec(message).map_err(|why| Error::unexpected("an order", why))?;
-        self.channel.send(&bytes, fd).or_lost("sendmsg", args!["the stage"])
+        self.channel.send(&bytes, fd).map(drop).or_lost("sendmsg", args!["the stage"])
     }
 
     /// Does something for which the stage may be silent as long as it takes.

@@ -41,7 +41,7 @@ pub(crate) fn start_first(programs: &[Program], directory: &Path) -> Result<Pid>
         let path = Path::new(&program.path);
         let started = check(path).and_then(|()| {
             if let Some(refused) = refused.first() {
-                say(&format!("your shell {refused}: {} instead", path.display()));
+                say(&format!("your shell {refused}, so this is {}", path.display()));
             }
             let mut command = Command::new(path);
             command.args(&program.args).envs(program.env.iter().cloned()).current_dir(directory);
@@ -84,7 +84,7 @@ fn start(command: &mut Command) -> Result<Pid, String> {
 /// Whether the path is one of a program, as far as can be told beforehand; if not, why.
 fn check(program: &Path) -> Result<(), String> {
     if !program.is_absolute() {
-        return Err("it is no absolute path".to_owned());
+        return Err("it is not an absolute path".to_owned());
     }
     if program.is_dir() {
         return Err(name(Errno::EISDIR));
@@ -101,7 +101,7 @@ fn named<T>(result: io::Result<T>) -> Result<T, String> {
 }
 
 /// Says something on standard error. Here and not by the program outside: it comes before the first word of what is started.
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     let _ = writeln!(io::stderr(), "nslearn: {what}");
 }
 
@@ -109,7 +109,7 @@ fn say(what: &str) {
 fn on_the_stage(directory: io::Result<PathBuf>) -> PathBuf {
     let enterable = |path: PathBuf| access(&path.join("."), AccessFlags::X_OK).map(|()| path).map_err(name);
     named(directory).and_then(enterable).unwrap_or_else(|why| {
-        say(&format!("your working directory is not on the stage ({why}): / instead"));
+        say(&format!("your working directory is not on the stage ({why}), so this is /"));
         PathBuf::from("/")
     })
 }

@@ -86,9 +86,10 @@ pub(super) fn clone3_into(types: Flags, options: i32) -> Result<Forked> {
         Err(error) => error,
         made => return made,
     };
-    let fewer = [CLONE_NEWTIME, CLONE_NEWCGROUP, DISPENSABLE].map(|dispensed| types.without(dispensed));
+    // At first all of them once more: a want of memory may have passed, and then nothing need be missing.
+    let given_up = [Flags::default(), CLONE_NEWTIME, CLONE_NEWCGROUP, DISPENSABLE];
     // The first refusal is the one that counts: it says what was wanted.
-    fewer.into_iter().find_map(|types| clone3(types, options).ok()).ok_or(refused)
+    given_up.into_iter().find_map(|given_up| clone3(types.without(given_up), options).ok()).ok_or(refused)
 }
 
 fn own_namespaces() -> Result<Vec<NamespaceId>> {

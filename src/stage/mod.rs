@@ -207,6 +207,19 @@ impl Stage {
         Ok(self.namespace_of(one, of)? == self.namespace_of(other, of)?)
     }
 
+    /// Of each type of namespace that this kernel has, whether two actors are in the same one, by device and inode.
+    ///
+    /// # Errors
+    /// As [`Stage::namespace_of`].
+    pub(crate) fn same_by_stat(&self, one: &Actor, other: &Actor) -> Result<Vec<(NamespaceType, bool)>> {
+        let stat = |actor: &Actor, of: NamespaceType| {
+            let link = format!("{}/ns/{of}", actor.pid());
+            namespaces::stat(&link).or_refused("stat", args![format!("/proc/{link}")])
+        };
+        let types = self.membership(one)?.namespaces.into_iter().map(|id| id.kind);
+        types.map(|of| Ok((of, stat(one, of)? == stat(other, of)?))).collect()
+    }
+
     /// Ends the story: with it, the last step.
     pub(crate) fn finish(&self, told: Result<()>) -> Result<()> {
         told.and_then(|()| self.end_of_step()).map_err(|error| self.cause(error))?;
@@ -251,6 +264,8 @@ impl Stage {
             match order {
                 Order::GoOn => return,
                 Order::Stream => streams.extend(fd),
+                // For whoever asked for it, and waits for it: not for the director.
+                Order::YouAre(_) => {}
                 Order::Visit(visit) => {
                     let outcome = self.receive_visit(&visit, &streams);
                     streams.clear();
@@ -268,9 +283,9 @@ impl Stage {
 }
 
 fn by_hand_event(by_hand: &ByHand) -> Event {
-    let (command, docker) = match by_hand {
-        ByHand::Shell(command) => (command, false),
-        ByHand::Docker(command) => (command, true),
+    let (command, shows, docker) = match by_hand {
+        ByHand::Shell { command, shows } => (command, *shows, false),
+        ByHand::Docker(command) => (command, "", true),
     };
-    Event::ByHand { command: command.trim().to_owned(), docker }
+    Event::ByHand { command: command.trim().to_owned(), shows: shows.to_owned(), docker }
 }

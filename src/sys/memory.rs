@@ -1,4 +1,4 @@
-//! Memory that is not there.
+//! The global allocator: on out-of-memory, it says so and exits with 3.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

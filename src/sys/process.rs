@@ -73,43 +73,51 @@ pub fn look_at_oneself() {
     }
 }
 
-/// Nests PID namespaces in each other, each made by the first process of the one before, until the kernel refuses:
-/// how many it made, and the errno of the first that it refused. All are gone when this returns.
+/// PID namespaces in each other, as far as the kernel let them be made.
+#[derive(Debug)]
+pub struct Nested {
+    /// What clone(2) returned to whoever made each level, from the outermost: the number of the level's first process in
+    /// the PID namespace of its maker.
+    pub made: Vec<Pid>,
+    /// The errno of the level that was refused.
+    pub refused: Errno,
+}
+
+/// Nests PID namespaces in each other, each made by the first process of the one before, until the kernel refuses. All
+/// are gone when this returns.
 ///
 /// # Errors
 /// `ECHILD` where a process of the chain was killed: then there is no answer.
-pub fn nest_pid_namespaces() -> nix::Result<(usize, Errno)> {
-    let mut answer: [libc::c_int; 2] = [0, 0];
+pub fn nest_pid_namespaces() -> nix::Result<Nested> {
+    let mut answer = Nested { made: Vec::new(), refused: Errno::UnknownErrno };
     nest(&mut answer);
-    match (usize::try_from(answer[0]), answer[1]) {
-        (Ok(depth), errno) if errno != 0 => Ok((depth, Errno::from_raw(errno))),
-        _ => Err(Errno::ECHILD),
-    }
+    // The deepest one answers first.
+    answer.made.reverse();
+    if answer.refused == Errno::UnknownErrno { Err(Errno::ECHILD) } else { Ok(answer) }
 }
 
 /// One level: a child in a new PID namespace does the next. CLONE_VM and CLONE_VFORK lend it this process's memory
 /// until it is gone, so that 31 levels cost little more than 31 system calls and the answer is simply written.
-fn nest(answer: &mut [libc::c_int; 2]) {
+fn nest(answer: &mut Nested) {
     const STACK: usize = 16 * 1024;
     extern "C" fn child(argument: *mut libc::c_void) -> libc::c_int {
         // SAFETY: `argument` is the `answer` below, which its owner lends out until this child has ended: it is
         // suspended by CLONE_VFORK meanwhile, so nobody else uses it.
-        let answer = unsafe { &mut *argument.cast::<[libc::c_int; 2]>() };
-        answer[0] += 1;
-        nest(answer);
+        nest(unsafe { &mut *argument.cast::<Nested>() });
         0
     }
     let mut stack = vec![0_u8; STACK];
     let top = stack.as_mut_ptr_range().end;
     let flags = libc::CLONE_NEWPID | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     // SAFETY: the child runs `child` on a stack of its own, which lives until the child is gone (CLONE_VFORK), and
-    // ends by returning; it calls nothing but this function, whose only features are on `answer` and the heap that both
+    // ends by returning; it calls nothing but this function, which works only on `answer` and the heap that both
     // share while one of them is suspended.
     let pid = unsafe { libc::clone(child, top.cast(), flags, std::ptr::from_mut(answer).cast()) };
     if pid == -1 {
-        answer[1] = Errno::last_raw();
+        answer.refused = Errno::last();
         return;
     }
+    answer.made.push(Pid::from_raw(pid));
     let mut status = 0;
     // SAFETY: `status` outlives the call.
     while unsafe { libc::waitpid(pid, &raw mut status, 0) } == -1 && Errno::last() == Errno::EINTR {}

@@ -37,6 +37,14 @@ impl Look {
         Look::table(what, like, &[""], items.into_iter().map(|item| vec![item.into()]).collect())
     }
 
+    /// The numbers of one process, as the line `NSpid:` of proc(5) has them.
+    pub(crate) fn numbers(like: impl Into<String>, numbers: impl IntoIterator<Item = Value>) -> Self {
+        let numbers: Vec<Value> = numbers.into_iter().collect();
+        let line = numbers.iter().map(|pid| Value::Right(7, Box::new(pid.clone())));
+        let line = std::iter::once("NSpid:".into()).chain(line).collect();
+        Look::table("pids", like, &[], Vec::new()).about("pids", Value::List(numbers)).printed(vec![line])
+    }
+
     /// What a program has printed.
     pub(crate) fn output<T: Into<Value>>(like: impl Into<String>, lines: impl IntoIterator<Item = T>) -> Self {
         Look::list("output", like, lines)

@@ -13,7 +13,7 @@ mod story;
 mod value;
 
 pub(crate) use call::errno_as_number;
-pub(crate) use call::{Call, FileSystem, LinkKind, Object, errno_name};
+pub(crate) use call::{Call, FileSystem, LinkKind, NetlinkPart, Object, errno_name};
 pub(crate) use clock::{Ahead, Clock, Reading};
 pub(crate) use look::{Look, Membership};
 pub(crate) use namespace::{
@@ -101,6 +101,8 @@ pub(crate) enum Event {
     ByHand {
         /// The command, as one types it into a shell.
         command: String,
+        /// The part of a line that it prints only if it shows what the step shows; empty if that is not known.
+        shows: String,
         /// Whether it needs a container engine, besides util-linux and iproute2.
         docker: bool,
     },
@@ -158,6 +160,8 @@ pub(crate) struct Closing {
     pub failed: usize,
     /// How many facts this machine could not show.
     pub skipped: usize,
+    /// How many calls only set something up.
+    pub set_up: usize,
     /// What is on the machine now that was not there before.
     pub left_behind: Vec<String>,
     /// The kernel's release, as in uname(2).
@@ -177,6 +181,8 @@ pub(crate) struct Called {
     pub answer: Answer,
     /// How many times in a row it was made with this answer.
     pub times: usize,
+    /// Whether it only sets something up, and is not of what the lesson tells: of those a reader learns the number.
+    pub set_up: bool,
     /// What to notice about it.
     pub remark: Option<String>,
 }
@@ -195,5 +201,8 @@ pub(crate) enum Answer {
         meaning: Option<String>,
         /// What the kernel itself said of it (netlink's extended acknowledgement).
         kernel_said: Option<String>,
+        /// How many bytes the call sent, where it was not refused itself: the errno came in the kernel's reply to the
+        /// message (netlink).
+        sent: Option<usize>,
     },
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::{dup2_stdin, dup2_stdout, execv};
 
-use crate::actors::{Actor, Fd, Process};
+use crate::actors::{Actor, Fd, Process, Purpose};
 use crate::args;
 use crate::error::{CallResult, Error, Result};
 use crate::observe::kernel_file;
@@ -18,6 +18,9 @@ use crate::transcript::{Answer, Call, Called, Event, Value};
 
 /// How long a program may take until it has printed its first line.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a program reads and writes: an end of a connection, for a stage property.
+const STREAM: &str = "an end of a connection";
 
 impl Stage {
     /// Lets an actor become another program, execve(2), and waits for the first line that it prints. A program that reads
@@ -28,9 +31,12 @@ impl Stage {
     /// Those of execve(2), such as `ENOENT`; where the program ends and has printed no line, or prints none in five seconds.
     pub(crate) fn execve(&self, actor: &Actor, program: &str, args: &[&str]) -> Result<String> {
         let (ours, its) = UnixStream::pair().or_refused("socketpair", args!["AF_UNIX"])?;
+        // One that could not read what it was to print may be waiting for its standard input already.
+        let waits = ours.set_read_timeout(Some(PATIENCE)).answer_to("setsockopt")?;
+        actor.director_called(Purpose::SetUp, "setsockopt", args!["SO_RCVTIMEO"], waits)?;
         // This end is open until the stage goes.
-        keep(self.host(), ours.as_fd())?;
-        let streams = keep(actor, its.as_fd())?;
+        self.host().pass(ours.as_fd(), STREAM, Purpose::SetUp)?;
+        let streams = actor.pass(its.as_fd(), STREAM, Purpose::SetUp)?;
         drop(its);
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         // With a new program all that the actor has open is closed, the end of its channel among it.
@@ -44,8 +50,6 @@ impl Stage {
             refused => refused.and(Err(Error::unexpected("execve", "it returned")))?,
         }
         let mut line = Vec::new();
-        // One that could not read what it was to print may be waiting for its standard input already.
-        ours.set_read_timeout(Some(PATIENCE)).or_refused("setsockopt", args!["SO_RCVTIMEO"])?;
         let read = BufReader::new(ours).read_until(b'\n', &mut line).or_lost("read", args![program])?;
         if read == 0 {
             return Err(Error::Gone(actor.name().to_owned()));
@@ -53,22 +57,13 @@ impl Stage {
         // The caller cannot tell of a call that does not return to it.
         let (name, call) = (actor.name().to_owned(), Call::new("execve", called_with(program, &args)));
         let answer = Answer::Returned(Value::Number(0));
-        let event = Event::Called(Called { actor: name, call, answer, times: 1, remark: None });
+        let event = Event::Called(Called { actor: name, call, answer, times: 1, set_up: false, remark: None });
         self.host().run(event, |me, event| {
             me.log.event(event);
             Ok(())
         })?;
         Ok(kernel_file::shown(line.trim_ascii_end()).into_owned())
     }
-}
-
-/// Puts an end of a connection into an actor's keeping, without a word about it: a stage property.
-fn keep(actor: &Actor, end: std::os::fd::BorrowedFd<'_>) -> Result<Fd> {
-    let kept = actor.run_passing((), Some(end), |me, ()| {
-        let end = me.received.take().ok_or(Errno::EMFILE).or_refused("recvmsg", args!["a stream"])?;
-        Ok(me.keep(end))
-    });
-    kept.map(|(kept, _)| kept)
 }
 
 /// Returns only where it is refused.

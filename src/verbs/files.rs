@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::error::{About, CallResult, Result, retried};
 use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::sys;
-use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, Event, FileSystem, Look, Object, Value};
+use crate::transcript::{CLONE_NEWNS, CLONE_NEWUSER, FileSystem, Look, Object, Value};
 
 impl Actor {
     /// Makes a directory: mkdir(2).
@@ -32,17 +32,22 @@ impl Actor {
         })
     }
 
-    /// Puts a file with a line of text in place, without a word about it: a stage property.
+    /// Adds a line of text to a file, and makes the file and its directories where there are none, as set-up.
     ///
     /// # Errors
-    /// Those of open(2) and write(2).
+    /// Those of mkdir(2), open(2) and write(2).
     pub(crate) fn put(&self, path: &str, text: &str) -> Result<()> {
-        self.change(CLONE_NEWNS, "open", (path.to_owned(), format!("{text}\n")), |_me, (path, text)| {
-            let directory = Path::new(&path).parent().unwrap_or(Path::new("/"));
-            fs::create_dir_all(directory)
-                .and_then(|()| File::options().create(true).append(true).open(&path))
-                .and_then(|mut file| file.write_all(text.as_bytes()))
-                .or_refused("write", args![&path])
+        self.change(CLONE_NEWNS, "open", (path.to_owned(), format!("{text}\n")), |me, (path, text)| {
+            let directories: Vec<&Path> =
+                Path::new(&path).ancestors().skip(1).take_while(|above| !above.exists()).collect();
+            for missing in directories.into_iter().rev() {
+                let made = unistd::mkdir(missing, Mode::from_bits_truncate(0o755));
+                me.set_up("mkdir", vec![Value::Name(missing.display().to_string())], made)?;
+            }
+            let opened = File::options().create(true).append(true).open(&path).map(OwnedFd::from).answer_to("open")?;
+            let mut file = File::from(me.set_up("open", args![&path, "O_CREAT | O_APPEND"], opened)?);
+            let written = file.write_all(text.as_bytes()).answer_to("write")?;
+            me.set_up("write", vec![Value::Text(path), Value::Name(text)], written)
         })
     }
 
@@ -158,7 +163,7 @@ impl Actor {
         })
     }
 
-    /// Begins to follow a file, as `tail -f` does; see [`Actor::printed_line`].
+    /// Begins to follow a file, as `tail -f` does; see [`Stage::printed_line`].
     ///
     /// # Errors
     /// Where the actor is gone.
@@ -166,17 +171,20 @@ impl Actor {
         self.begin(path.to_owned(), |me, path| follow(me, &path))?;
         self.hear()
     }
-
-    /// Waits for the next line that the actor's program prints, and shows it.
-    ///
-    /// # Errors
-    /// Where the actor is gone.
-    pub(crate) fn printed_line(&self) -> Result<String> {
-        self.hear()
-    }
 }
 
 impl Stage {
+    /// Waits for the next line that an actor's program prints, and shows it. The director does: the actor would be as fast
+    /// as whoever writes the line, and either of them could be told of first.
+    ///
+    /// # Errors
+    /// Where the actor is gone.
+    pub(crate) fn printed_line(&self, actor: &Actor) -> Result<()> {
+        let look = actor.hear()?;
+        self.show(actor, look);
+        Ok(())
+    }
+
     /// Shows the entries of a directory as an actor sees them, and returns them.
     ///
     /// # Errors
@@ -208,9 +216,7 @@ fn follow(me: &mut Process, path: &str) -> Result<()> {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).or_refused("read", args![path])?;
         for line in kernel_file::lines(&bytes).map(kernel_file::shown) {
-            let look = Look::output(format!("tail -f {path}"), [line.as_ref()]);
-            me.log.event(Event::Saw { actor: me.name.clone(), look });
-            me.report(&line);
+            me.report(&Look::output(format!("tail -f {path}"), [line.as_ref()]));
         }
         retried(|| written.read_signal()).or_refused("fcntl", notify())?;
     }

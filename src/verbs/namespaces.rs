@@ -7,11 +7,12 @@ use nix::errno::Errno;
 use nix::sched::{self, CloneFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::actors::{Actor, Fd};
+use crate::actors::{Actor, Fd, Purpose};
 use crate::args;
-use crate::error::{CallResult, Error, Result};
+use crate::error::{CallResult, Error, Result, errno_of};
 use crate::observe::{known_as, namespaces};
-use crate::transcript::{CLONE_NEWUSER, Flags, NamespaceId, NamespaceType, Value};
+use crate::sys;
+use crate::transcript::{CLONE_NEWUSER, Flags, NamespaceId, NamespaceType, Object, Value};
 
 impl Actor {
     /// Moves the actor into new namespaces of these types (its children, for CLONE_NEWPID): unshare(2).
@@ -32,8 +33,8 @@ impl Actor {
     pub(crate) fn open_namespace(&self, path: &str) -> Result<Fd> {
         self.run(path.to_owned(), |me, path| {
             let file = File::open(&path).map(OwnedFd::from).answer_to("open")?;
-            let file = me.called("open", args![path], file)?;
-            Ok(me.keep(file))
+            let file = me.called("open", args![&path], file)?;
+            Ok(me.keep(file, path))
         })
     }
 
@@ -48,20 +49,20 @@ impl Actor {
         })
     }
 
-    /// Moves the actor into namespaces of another actor: setns(2) with a pidfd, which the director passes to it.
+    /// Moves the actor into namespaces of another actor: setns(2) with a pidfd, which the host opens, pidfd_open(2), and
+    /// passes to it, sendmsg(2).
     ///
     /// # Errors
     /// As [`Actor::setns`]; `ESRCH` where the other one has ended.
     pub(crate) fn join(&self, other: &Actor, flags: Flags) -> Result<()> {
-        let pidfd = pidfd_of(other)?;
-        let args = (other.name().to_owned(), flags);
-        let joined = self.run_passing(args, Some(pidfd.as_fd()), |me, (other, flags)| {
-            let pidfd = format!("pidfd of {other}");
-            let received = me.received.take().ok_or(Errno::EMFILE).or_refused("recvmsg", args![&pidfd])?;
-            let joined = sched::setns(received, CloneFlags::from_bits_retain(flags.bits()));
-            me.called("setns", args![pidfd, flags], joined)
-        });
-        joined.map(|(joined, _)| joined)
+        let pidfd = self.take_pidfd_of(other, Purpose::Story)?;
+        self.run((pidfd, flags), |me, (pidfd, flags)| {
+            let (pidfd, of) = me.give_up(pidfd)?;
+            let joined = sched::setns(&pidfd, CloneFlags::from_bits_retain(flags.bits()));
+            let in_reach = joined.err().and_then(|_| sys::pidfd_is_in_reach(pidfd.as_fd()).ok());
+            let whose = in_reach.map(|in_reach| Object::PidNamespaceOf { in_reach });
+            me.about(whose).called("setns", args![of, flags], joined)
+        })
     }
 
     /// The namespace that a file of the actor's own /proc stands for: readlink(2). `file` is a name in `/proc/self/ns`.
@@ -73,7 +74,8 @@ impl Actor {
             let kind = NamespaceType::ALL.into_iter().find(|kind| file.starts_with(kind.name()));
             let kind = kind.ok_or_else(|| Error::unexpected(&file, "there is no such type of namespace"))?;
             let link = namespaces::read(&format!("self/ns/{file}"), kind).answer_to("readlink")?;
-            me.called("readlink", vec![Value::Text(format!("/proc/self/ns/{file}"))], link)
+            let childrens = file.ends_with("_for_children").then_some(Object::ForChildren(kind));
+            me.about(childrens).called("readlink", vec![Value::Text(format!("/proc/self/ns/{file}"))], link)
         })
     }
 
@@ -82,10 +84,9 @@ impl Actor {
     /// # Errors
     /// Where that one is gone.
     pub(crate) fn readlink_ns_of(&self, other: &Actor, of: NamespaceType) -> Result<NamespaceId> {
-        let pidfd = pidfd_of(other)?;
-        let args = (other.name().to_owned(), of);
-        let link = self.run_passing(args, Some(pidfd.as_fd()), |me, (name, of)| {
-            let pidfd = me.received.take().ok_or(Errno::EMFILE).or_refused("recvmsg", args![&name])?;
+        let pidfd = self.take_pidfd_of(other, Purpose::SetUp)?;
+        self.run((pidfd, other.name().to_owned(), of), |me, (pidfd, name, of)| {
+            let (pidfd, _) = me.give_up(pidfd)?;
             // The director's number of it means another process in the /proc of another PID namespace.
             let pid = match known_as::number_of(pidfd.as_fd()).answer_to("read")? {
                 Err(Errno::ENOENT | Errno::ESRCH) => return Err(Error::Gone(name)),
@@ -95,8 +96,7 @@ impl Actor {
                 Err(Errno::ENOENT | Errno::ESRCH) => Err(Error::Gone(name)),
                 link => me.called("readlink", args![format!("/proc/{pid}/ns/{of}")], link),
             }
-        });
-        link.map(|(link, _)| link)
+        })
     }
 
     /// Becomes root of the user namespace that the actor has just made, as `unshare --map-root-user` does: by writing
@@ -117,8 +117,13 @@ impl Actor {
     }
 }
 
-/// A pidfd of an actor, for another one: pidfd_open(2).
-fn pidfd_of(actor: &Actor) -> Result<OwnedFd> {
-    let pid = Pid::from_raw(actor.pid()).ok_or(rustix::io::Errno::SRCH);
-    pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())).or_refused("pidfd_open", args![])
+impl Actor {
+    /// Puts a pidfd of another actor into this one's keeping. The host opens it, for it knows them all, whatever PID
+    /// namespace they are in: pidfd_open(2).
+    fn take_pidfd_of(&self, other: &Actor, belongs_to: Purpose) -> Result<Fd> {
+        let pid = Pid::from_raw(other.pid()).ok_or(rustix::io::Errno::SRCH);
+        let opened = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())).map_err(errno_of);
+        let pidfd = self.director_called(belongs_to, "pidfd_open", vec![Value::Pid(other.pid())], opened)?;
+        self.pass(pidfd.as_fd(), &format!("pidfd of {}", other.name()), belongs_to)
+    }
 }

@@ -1,20 +1,23 @@
-//! Interfaces, addresses, routes and firewall tables: rtnetlink(7), veth(4), nft(8).
+//! Interfaces, addresses and routes: rtnetlink(7), veth(4).
 
 use std::net::Ipv4Addr;
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use nix::errno::Errno;
 
-use crate::actors::{Actor, Process};
+use crate::actors::{Actor, Process, Reply};
 use crate::args;
 use crate::error::{About, CallResult, Result};
-use crate::observe::netlink::{Netlink, Refused};
-use crate::observe::{Interface, Route, firewall, links};
+use crate::observe::netlink::{MESSAGE, Netlink, Refused, message};
+use crate::observe::{Interface, Route, links};
 use crate::stage::Stage;
-use crate::transcript::{CLONE_NEWNET, LinkKind, Look, MacAddress, Object, Value};
+use crate::transcript::{CLONE_NEWNET, LinkKind, Look, MacAddress, NetlinkPart, Object, Value};
 
 /// The multicast group that hears of every interface that comes, goes or changes: rtnetlink(7).
 const RTNLGRP_LINK: u32 = 1;
@@ -28,9 +31,8 @@ impl Actor {
     /// # Errors
     /// `ENODEV` where there is no such interface; `EPERM` without CAP_NET_ADMIN.
     pub(crate) fn link_up(&self, name: &str) -> Result<()> {
-        self.change(CLONE_NEWNET, "rtnetlink", name.to_owned(), |me, name| {
-            let args = vec![Value::from("RTM_SETLINK"), Value::Name(name.clone()), Value::from("IFF_UP")];
-            configure(me, args, 0, move || up(&name))
+        self.change(CLONE_NEWNET, MESSAGE, name.to_owned(), |me, name| {
+            configure(me, format!("RTM_SETLINK {name} up"), 0, up(&name))
         })
     }
 
@@ -39,10 +41,34 @@ impl Actor {
     /// # Errors
     /// `EEXIST` where it has it already; `EPERM` without CAP_NET_ADMIN.
     pub(crate) fn add_address(&self, name: &str, address: Ipv4Addr, prefix: u8) -> Result<()> {
-        self.change(CLONE_NEWNET, "rtnetlink", (name.to_owned(), address, prefix), |me, (name, address, prefix)| {
+        self.change(CLONE_NEWNET, MESSAGE, (name.to_owned(), address, prefix), |me, (name, address, prefix)| {
             let index = index_of(&name)?;
-            let args = vec![Value::from("RTM_NEWADDR"), Value::Name(name), Value::Text(format!("{address}/{prefix}"))];
-            configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || self::address(index, address, prefix))
+            let says = format!("RTM_NEWADDR {name} {address}/{prefix}");
+            configure(me, says, NLM_F_CREATE | NLM_F_EXCL, self::address(index, address, prefix))
+        })
+    }
+
+    /// Adds a route to a network that an interface leads to: `ip route add DESTINATION/PREFIX dev NAME`.
+    ///
+    /// # Errors
+    /// `EEXIST` where there is one; `ENETDOWN` where the interface is down; `EPERM` without CAP_NET_ADMIN.
+    pub(crate) fn add_route(&self, destination: Ipv4Addr, prefix: u8, name: &str) -> Result<()> {
+        self.change(CLONE_NEWNET, MESSAGE, (destination, prefix, name.to_owned()), |me, (destination, prefix, name)| {
+            let index = index_of(&name)?;
+            let says = format!("RTM_NEWROUTE {destination}/{prefix} dev {name}");
+            configure(me, says, NLM_F_CREATE | NLM_F_EXCL, route(index, destination, prefix))
+        })
+    }
+
+    /// Makes a bridge: `ip link add NAME type bridge`.
+    ///
+    /// # Errors
+    /// `EOPNOTSUPP` where the kernel has no bridges; `EEXIST` where the name is taken.
+    pub(crate) fn add_bridge(&self, name: &str) -> Result<()> {
+        self.change(CLONE_NEWNET, MESSAGE, name.to_owned(), |me, name| {
+            let says = format!("RTM_NEWLINK {name} bridge");
+            let made = configure(me, says, NLM_F_CREATE | NLM_F_EXCL, bridge(&name));
+            made.about(Object::Link(LinkKind::Bridge))
         })
     }
 
@@ -52,21 +78,11 @@ impl Actor {
     /// # Errors
     /// `EOPNOTSUPP` where the kernel has no veth; `EEXIST` where a name is taken.
     pub(crate) fn add_veth(&self, name: &str, peer: &str, other: &Actor) -> Result<()> {
-        self.change(
-            CLONE_NEWNET,
-            "rtnetlink",
-            (name.to_owned(), peer.to_owned(), other.pid()),
-            |me, (name, peer, pid)| {
-                let args = vec![
-                    Value::from("RTM_NEWLINK"),
-                    Value::from("veth"),
-                    Value::Name(name.clone()),
-                    Value::Text(format!("peer {peer:?} netns {pid}")),
-                ];
-                let made = configure(me, args, NLM_F_CREATE | NLM_F_EXCL, move || veth(&name, &peer, pid));
-                made.about(Object::Link(LinkKind::Veth))
-            },
-        )
+        self.change(CLONE_NEWNET, MESSAGE, (name.to_owned(), peer.to_owned(), other.pid()), |me, (name, peer, pid)| {
+            let says = format!("RTM_NEWLINK {name} veth index {HERE} peer {peer} netns {pid}");
+            let made = configure(me, says, NLM_F_CREATE | NLM_F_EXCL, veth(&name, &peer, pid));
+            made.about(Object::Link(LinkKind::Veth))
+        })
     }
 
     /// Moves an interface into the network namespace of the process that the actor knows by this number:
@@ -75,13 +91,10 @@ impl Actor {
     /// # Errors
     /// `EINVAL` for an interface that cannot be moved; `EPERM` without CAP_NET_ADMIN in either namespace.
     pub(crate) fn move_link(&self, name: &str, pid: i32) -> Result<()> {
-        self.change(CLONE_NEWNET, "rtnetlink", (name.to_owned(), pid), |me, (name, pid)| {
-            let args = vec![Value::from("RTM_SETLINK"), Value::Name(name.clone()), Value::Text(format!("netns {pid}"))];
-            configure(me, args, 0, move || {
-                let mut link = named(&name);
-                link.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));
-                RouteNetlinkMessage::SetLink(link)
-            })
+        self.change(CLONE_NEWNET, MESSAGE, (name.to_owned(), pid), |me, (name, pid)| {
+            let mut link = named(&name);
+            link.attributes.push(LinkAttribute::NetNsPid(pid.unsigned_abs()));
+            configure(me, format!("RTM_SETLINK {name} netns {pid}"), 0, RouteNetlinkMessage::SetLink(link))
         })
     }
 
@@ -113,7 +126,7 @@ impl Actor {
     /// # Errors
     /// Where the kernel refuses to tell.
     pub(crate) fn interfaces(&self) -> Result<Vec<Interface>> {
-        self.run((), |_, ()| links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"]))
+        self.run((), |_, ()| links::interfaces().or_refused(MESSAGE, message("RTM_GETLINK")))
     }
 
     /// The IPv4 routes that the actor's packets can take.
@@ -121,47 +134,27 @@ impl Actor {
     /// # Errors
     /// Where the kernel refuses to tell.
     pub(crate) fn routes(&self) -> Result<Vec<Route>> {
-        self.run((), |_, ()| links::routes().or_refused("rtnetlink", args!["RTM_GETROUTE"]))
-    }
-
-    /// The firewall tables of the actor's network namespace.
-    ///
-    /// # Errors
-    /// `EPROTONOSUPPORT` and the like where the kernel has no nftables.
-    pub(crate) fn firewall_tables(&self) -> Result<Vec<String>> {
-        self.run((), |_, ()| firewall::tables().or_refused("nfnetlink", args!["NFT_MSG_GETTABLE"]))
-    }
-
-    /// Makes a firewall table: `nft add table inet NAME`.
-    ///
-    /// # Errors
-    /// `EPROTONOSUPPORT` and the like where the kernel has no nftables; `EPERM` without CAP_NET_ADMIN.
-    pub(crate) fn add_firewall_table(&self, name: &str) -> Result<()> {
-        self.change(CLONE_NEWNET, "nfnetlink", name.to_owned(), |me, name| {
-            let added = firewall::add_table(&name);
-            let args = vec![Value::from("NFT_MSG_NEWTABLE"), Value::from("inet"), Value::Name(name)];
-            answered(me, "nfnetlink", args, added)
-        })
+        self.run((), |_, ()| links::routes().or_refused(MESSAGE, message("RTM_GETROUTE")))
     }
 }
 
 /// Waits until an interface of the caller's network is in this state; `None`: until there is none of that name.
 pub(crate) fn wait_for_link(name: &str, state: Option<&str>) -> Result<()> {
-    let get = || args!["RTM_GETLINK"];
+    let get = || message("RTM_GETLINK");
     // Listening comes first: what changes between the look and the wait is heard as well.
-    let mut news = Netlink::open().or_refused("rtnetlink", get())?;
-    news.listen(RTNLGRP_LINK).or_refused("rtnetlink", get())?;
+    let mut news = Netlink::open(NetlinkPart::Route).or_refused(MESSAGE, get())?;
+    news.listen(RTNLGRP_LINK).or_refused(MESSAGE, get())?;
     loop {
-        let rows = links::interfaces().or_refused("rtnetlink", get())?;
+        let rows = links::interfaces().or_refused(MESSAGE, get())?;
         let now = rows.into_iter().find(|row| row.name == name).map(|row| row.state);
         if now.as_deref() == state {
             return Ok(());
         }
         if now.is_none() {
             // Nobody makes another one while the caller waits here.
-            return Err(Errno::ENODEV).or_refused("rtnetlink", args![format!("waiting for {name}")]);
+            return Err(Errno::ENODEV).or_refused(MESSAGE, message(format!("RTM_GETLINK {name}")));
         }
-        news.next::<RouteNetlinkMessage>().or_refused("rtnetlink", get())?;
+        news.next::<RouteNetlinkMessage>().or_refused(MESSAGE, get())?;
     }
 }
 
@@ -173,6 +166,19 @@ pub(crate) fn address(index: u32, address: Ipv4Addr, prefix: u8) -> RouteNetlink
     message.header.index = index;
     message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
     RouteNetlinkMessage::NewAddress(message)
+}
+
+/// The message that adds a route to an IPv4 network, by the number of an interface that is on it.
+fn route(index: u32, destination: Ipv4Addr, prefix: u8) -> RouteNetlinkMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.destination_prefix_length = prefix;
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.protocol = RouteProtocol::Boot;
+    message.header.scope = RouteScope::Link;
+    message.header.kind = RouteType::Unicast;
+    message.attributes = vec![RouteAttribute::Destination(RouteAddress::Inet(destination)), RouteAttribute::Oif(index)];
+    RouteNetlinkMessage::NewRoute(message)
 }
 
 /// The message that sets an interface up.
@@ -211,28 +217,33 @@ fn named(name: &str) -> LinkMessage {
 }
 
 fn index_of(name: &str) -> Result<u32> {
-    let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+    let rows = links::interfaces().or_refused(MESSAGE, message("RTM_GETLINK"))?;
     let row = rows.iter().find(|row| row.name == name);
-    row.map(|row| row.index).ok_or(Errno::ENODEV).or_refused("rtnetlink", args![name])
+    row.map(|row| row.index).ok_or(Errno::ENODEV).or_refused(MESSAGE, message(format!("RTM_GETLINK {name}")))
 }
 
 /// Asks the kernel for a change of the actor's network, and tells of it.
-fn configure(
-    me: &mut Process,
-    args: Vec<Value>,
-    flags: u16,
-    request: impl FnOnce() -> RouteNetlinkMessage,
-) -> Result<()> {
-    let changed = Netlink::open().and_then(|netlink| netlink.change(request(), flags));
-    answered(me, "rtnetlink", args, changed)
+fn configure(me: &mut Process, says: String, flags: u16, request: RouteNetlinkMessage) -> Result<()> {
+    let changed = Netlink::open(NetlinkPart::Route).and_then(|netlink| netlink.change(request, flags));
+    me.messaged(says, changed)
 }
 
-fn answered(me: &mut Process, call: &str, args: Vec<Value>, answer: std::result::Result<(), Refused>) -> Result<()> {
-    let said = match &answer {
-        Err(Refused::ByKernel { said, .. }) => said.clone(),
-        _ => None,
-    };
-    me.called_times(1, call, args, answer.answer_to(call)?, said)
+impl Process {
+    /// Tells of a message that was sent to the kernel, and of the reply to it.
+    pub(super) fn messaged(&mut self, says: String, answer: std::result::Result<usize, Refused>) -> Result<()> {
+        match answer {
+            Ok(sent) => {
+                let acknowledged = Value::Text(format!("{sent}, acknowledged"));
+                self.called(MESSAGE, message(says), Ok(acknowledged)).map(drop)
+            }
+            Err(Refused::ByKernel { at: MESSAGE, part, errno, said, sent }) => {
+                let told = self.called_times(1, MESSAGE, message(says), Err(errno), Some(Reply { said, sent }));
+                told.about(Object::Netlink(part))
+            }
+            // One on the way there.
+            on_the_way => on_the_way.map(drop).or_refused(MESSAGE, message(says)),
+        }
+    }
 }
 
 impl Stage {
@@ -252,26 +263,18 @@ impl Stage {
     /// As [`Actor::routes`].
     pub(crate) fn ip_route(&self, actor: &Actor) -> Result<Vec<Route>> {
         let rows = actor.routes()?;
-        let row = |route: &Route| args![&route.destination, &route.interface];
-        let line = |route: &Route| args![format!("{} dev {}", route.destination, route.interface)];
-        let look = Look::table("routes", "ip route", &["destination", "interface"], rows.iter().map(row).collect());
-        self.show(actor, look.printed(rows.iter().map(line).collect()));
+        let columns = ["destination", "interface", "protocol", "scope", "source"];
+        let row = |route: &Route| {
+            let source = route.source.map_or(Value::Nothing, |source| Value::from(source.to_string()));
+            args![&route.destination, &route.interface, &route.protocol, &route.scope, source]
+        };
+        let look = Look::table("routes", "ip route", &columns, rows.iter().map(row).collect());
+        self.show(actor, look.printed(rows.iter().map(|route| args![route.to_string()]).collect()));
         Ok(rows)
-    }
-
-    /// Shows the firewall tables that an actor sees, and returns their names.
-    ///
-    /// # Errors
-    /// As [`Actor::firewall_tables`].
-    pub(crate) fn nft_list_tables(&self, actor: &Actor) -> Result<Vec<String>> {
-        let names = actor.firewall_tables()?;
-        let lines = names.iter().map(|name| args![format!("table {name}")]).collect();
-        self.show(actor, Look::list("firewall_tables", "nft list tables", &names).printed(lines));
-        Ok(names)
     }
 }
 
-/// Interfaces, as `ip addr` shows them.
+/// Interfaces, as `ip addr` shows them; what the lessons do not speak of is left out.
 fn as_ip_addr(rows: &[Interface]) -> Look {
     let columns = ["index", "name", "link", "flags", "state", "mac", "addresses"];
     let row = |row: &Interface| {
@@ -288,6 +291,6 @@ fn as_ip_addr(rows: &[Interface]) -> Look {
         lines.extend(row.addresses.iter().map(|address| args![format!("    inet {address}")]));
         lines
     };
-    let look = Look::table("interfaces", "ip addr", &columns, rows.iter().map(row).collect());
+    let look = Look::table("interfaces", "ip addr (shortened)", &columns, rows.iter().map(row).collect());
     look.printed(rows.iter().flat_map(lines).collect())
 }

@@ -1,4 +1,4 @@
-//! Processes: fork(2), clone(2), kill(2), wait(2), and their numbers.
+//! Processes: clone3(2), clone(2), kill(2), wait(2), and their numbers.
 
 use std::os::fd::OwnedFd;
 
@@ -8,12 +8,12 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{self, Pid};
 use serde::{Deserialize, Serialize};
 
-use crate::actors::{Actor, ReturnValue};
+use crate::actors::{Actor, Process, Purpose, ReturnValue};
 use crate::args;
 use crate::error::{CallResult, Error, Result, retried};
 use crate::observe::{ProcessRow, processes};
 use crate::stage::Stage;
-use crate::sys;
+use crate::sys::{self, Nested};
 use crate::transcript::{CLONE_NEWPID, Event, Look, Value};
 
 /// How a process ended, as its parent learns it from waitpid(2).
@@ -44,26 +44,26 @@ impl ReturnValue for End {
 }
 
 impl Actor {
-    /// Starts an actor as a child of this one, without a word about it: a stage direction.
+    /// Starts an actor as a child of this one, as set-up.
     ///
     /// # Errors
-    /// Those of fork(2).
+    /// Those of clone3(2).
     pub(crate) fn start(&self, name: &str) -> Result<Actor> {
-        let (pid, fd) = self.run_passing(name.to_owned(), None, |me, name| {
+        let (pid, fd) = self.run_receiving(name.to_owned(), |me, name| {
             let pid = me.fork_actor(&name, 0)?;
-            pid.map(Pid::as_raw).or_refused("fork", args![])
+            me.set_up("clone3", plain_child(), pid).map(Pid::as_raw)
         })?;
         self.new_child(name, pid, fd)
     }
 
-    /// Forks a child that plays on under its own name: fork(2).
+    /// Makes a child that plays on under its own name, and names no new namespace: clone3(2).
     ///
     /// # Errors
     /// `ENOMEM` where the PID namespace that the child would be in has lost its PID 1; `ENOSPC` and `EAGAIN` at limits.
     pub(crate) fn fork(&self, name: &str) -> Result<Actor> {
-        let (pid, fd) = self.run_passing(name.to_owned(), None, |me, name| {
+        let (pid, fd) = self.run_receiving(name.to_owned(), |me, name| {
             let pid = me.fork_actor(&name, 0)?;
-            me.called("fork", vec![], pid).map(Pid::as_raw)
+            me.called("clone3", plain_child(), pid).map(Pid::as_raw)
         })?;
         self.new_child(name, pid, fd)
     }
@@ -149,35 +149,45 @@ impl Actor {
         }
     }
 
-    /// Lets this child of the host end, without a word about it, and waits until it has: a stage direction for one whose
-    /// part is over.
+    /// Lets this child of the host end, as set-up, and waits until it has: for one whose part is over.
     ///
     /// # Errors
     /// `ECHILD` where it is no child of the host.
     pub(crate) fn leave(self) -> Result<()> {
         self.roster().may_end(self.pid());
-        match self.run((), |_, ()| -> Result<()> { sys::exit(0) }) {
+        let ends = |me: &mut Process, ()| -> Result<()> {
+            me.set_up("_exit", vec![Value::Number(0)], Ok(Value::from("?")))?;
+            sys::exit(0)
+        };
+        match self.run((), ends) {
             Ok(()) | Err(Error::Gone(_)) => {}
             Err(error) => return Err(error),
         }
         // The channel is closed early in a process's end. Whoever looks around now must not find it half gone.
         let reaped = retried(|| waitpid(Pid::from_raw(self.pid()), None));
-        reaped.map(drop).or_refused("waitpid", vec![Value::Pid(self.pid())])
+        let reaped = reaped.map(|_| Pid::from_raw(self.pid()));
+        self.director_called(Purpose::SetUp, "waitpid", vec![Value::Pid(self.pid())], reaped).map(drop)
     }
 
     /// Nests PID namespaces as deep as the kernel lets this actor: how many, and the errno of the one that was refused.
+    ///
+    /// The actor makes the first, the first process in there the next, and so on; these processes are called `level1`,
+    /// `level2`, … by their depth below the actor.
     ///
     /// # Errors
     /// Where a process of the chain was lost.
     pub(crate) fn nest_pid_namespaces(&self) -> Result<(usize, Option<Errno>)> {
         let (depth, errno) = self.change(CLONE_NEWPID, "clone", (), |me, ()| {
             let chain = || Error::Gone("the chain of PID namespaces".to_owned());
-            let (depth, errno) = sys::nest_pid_namespaces().map_err(|_| chain())?;
-            let flags = || args![CLONE_NEWPID];
-            me.called_times(depth, "clone", flags(), Ok(Value::from("a level more")), None)?;
+            let Nested { made, refused } = sys::nest_pid_namespaces().map_err(|_| chain())?;
+            for (level, times, pid) in runs(&made) {
+                me.remark = (times > 1).then(|| "the first process of each level makes the next level".to_owned());
+                me.called_by(&at_levels(&me.name, level, times), times, "clone", args![CLONE_NEWPID], Ok(pid))?;
+            }
             // The refusal is the answer.
-            let refused: Result<()> = me.called("clone", flags(), Err(errno));
-            Ok((depth, refused.err().and_then(|error| error.errno()).map(|errno| errno as i32)))
+            let deepest = at_levels(&me.name, made.len(), 1);
+            let refused: Result<()> = me.called_by(&deepest, 1, "clone", args![CLONE_NEWPID], Err(refused));
+            Ok((made.len(), refused.err().and_then(|error| error.errno()).map(|errno| errno as i32)))
         })?;
         Ok((depth, errno.map(Errno::from_raw)))
     }
@@ -190,24 +200,36 @@ impl Actor {
         self.run((), |_, ()| processes::list().or_refused("read", args!["/proc"]))
     }
 
-    /// Shows the actor's numbers, and returns those from the outermost PID namespace that its /proc knows to its own:
-    /// `NSpid:` in proc(5). The program puts the machine's number before them.
+    /// Shows the actor's numbers, and returns them, from the outermost PID namespace that its /proc knows to its own:
+    /// `NSpid:` in proc(5).
     ///
     /// # Errors
     /// Where the actor's /proc does not list it.
     pub(crate) fn nspid(&self) -> Result<Vec<i32>> {
         self.run((), |me, ()| {
             let pids = processes::own_pids().or_refused("read", args!["/proc/self/status"])?;
-            // By the actor itself, not by the director: the machine's number is that of whoever sends this.
-            let numbers = || pids.iter().copied().map(Value::Pid);
-            let line = numbers().map(|pid| Value::Right(7, Box::new(pid)));
-            let look = Look::table("pids", "grep NSpid /proc/self/status", &[], Vec::new())
-                .about("pids", Value::List(numbers().collect()))
-                .printed(vec![std::iter::once("NSpid:".into()).chain(line).collect()]);
+            let look = Look::numbers("NSpid in /proc/self/status", pids.iter().copied().map(Value::Pid));
             me.log.event(Event::Saw { actor: me.name.clone(), look });
             Ok(pids)
         })
     }
+
+    /// The same line as the program reads it, which runs outside the stage and has the machine's /proc.
+    ///
+    /// # Errors
+    /// Where the program's /proc does not list the actor.
+    pub(crate) fn nspid_outside(&self) -> Result<Vec<i32>> {
+        self.run((), |me, ()| {
+            let on_the_stage = processes::own_pids().or_refused("read", args!["/proc/self/status"])?.len();
+            // By the actor itself, not by the director: the program looks at whoever sends this.
+            me.log.look_at_me(on_the_stage)
+        })
+    }
+}
+
+/// The arguments of a clone3(2) that is no more than fork(2): none of its flags.
+fn plain_child() -> Vec<Value> {
+    args!["flags=0"]
 }
 
 impl Stage {
@@ -217,14 +239,44 @@ impl Stage {
     /// As [`Actor::processes`].
     pub(crate) fn ps(&self, actor: &Actor) -> Result<Vec<ProcessRow>> {
         let rows = actor.processes()?;
-        let row = |row: &ProcessRow| vec![Value::Pid(row.pid), Value::Pid(row.ppid), (&row.command).into()];
-        let columns = ["pid", "ppid", "command"];
-        self.show(actor, Look::table("processes", "ps -eo pid,ppid,comm", &columns, rows.iter().map(row).collect()));
+        self.show(actor, processes_look("ps -eo pid,ppid,comm", &rows));
         Ok(rows)
     }
 
-    /// Waits until the kernel has ended an actor's process.
-    pub(crate) fn wait_until_gone(&self, actor: &Actor) {
-        actor.wait_until_gone();
+    /// The same as a look of nslearn's own: no ps(1) is among the processes, and none must find itself in this /proc.
+    ///
+    /// # Errors
+    /// As [`Actor::processes`].
+    pub(crate) fn list_proc(&self, actor: &Actor) -> Result<Vec<ProcessRow>> {
+        let rows = actor.processes()?;
+        self.show(actor, processes_look("the processes in /proc", &rows));
+        Ok(rows)
     }
+}
+
+/// The makers of a chain of PID namespaces, by their level, how many in a row had the same answer, and that answer. The
+/// first stands for itself: it is an actor.
+fn runs(made: &[Pid]) -> Vec<(usize, usize, Pid)> {
+    let mut runs: Vec<(usize, usize, Pid)> = Vec::new();
+    for (level, pid) in made.iter().enumerate() {
+        match runs.last_mut() {
+            Some((from, times, same)) if *from > 0 && same == pid => *times += 1,
+            _ => runs.push((level, 1, *pid)),
+        }
+    }
+    runs
+}
+
+/// What so many levels of a chain that begins with this actor are called, from this one on.
+fn at_levels(first: &str, level: usize, times: usize) -> String {
+    match (level, times) {
+        (0, _) => first.to_owned(),
+        (_, 1) => format!("level{level}"),
+        _ => format!("level{level}-{}", level + times - 1),
+    }
+}
+
+fn processes_look(like: &str, rows: &[ProcessRow]) -> Look {
+    let row = |row: &ProcessRow| vec![Value::Pid(row.pid), Value::Pid(row.ppid), (&row.command).into()];
+    Look::table("processes", like, &["pid", "ppid", "command"], rows.iter().map(row).collect())
 }

@@ -1,32 +1,31 @@
-//! Sockets: tcp(7), unix(7), icmp(7), and the little HTTP that a web server and its client speak.
+//! Sockets: tcp(7), unix(7), and the little HTTP that a web server and its client speak.
 
-use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendto, setsockopt, socket, sockopt,
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrLike, UnixAddr, bind, setsockopt, socket,
+    sockopt,
 };
-use nix::sys::time::TimeVal;
+use nix::unistd;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
-use serde::{Deserialize, Serialize};
 
-use crate::actors::{Actor, Fd, Process, Zero};
+use crate::actors::{Actor, Fd, Process, ReturnValue, Zero};
 use crate::args;
-use crate::error::{About, CallResult, Error, Result, retried};
-use crate::observe::kernel_file::{self, labelled, lines, number, shown};
+use crate::error::{CallResult, Error, Result, retried};
+use crate::observe::kernel_file::{labelled, lines, number, shown};
+use crate::observe::netlink::{MESSAGE, message};
 use crate::observe::{Listener, sockets};
 use crate::stage::Stage;
 use crate::transcript::{CLONE_NEWNET, CLONE_NEWNS, Look, Object, Value};
 
 /// How long to wait for an answer from the other end of a cable, in seconds.
-const PATIENCE: i64 = 5;
+pub(super) const PATIENCE: i64 = 5;
 
 impl Actor {
     /// Listens on a TCP port of the actor's network namespace: bind(2) and listen(2).
@@ -35,10 +34,9 @@ impl Actor {
     /// `EADDRINUSE` where somebody listens there already.
     pub(crate) fn listen(&self, port: u16) -> Result<Fd> {
         self.change(CLONE_NEWNET, "bind", port, |me, port| {
-            let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(OwnedFd::from).map(Zero);
-            let listener = listener.answer_to("bind")?;
-            let Zero(listener) = me.called("bind", vec![Value::Text(format!("0.0.0.0:{port}"))], listener)?;
-            Ok(me.keep(listener))
+            let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+            me.about(Object::Internet(address));
+            listen(me, AddressFamily::Inet, &SockaddrIn::from(address), address.to_string())
         })
     }
 
@@ -49,7 +47,7 @@ impl Actor {
     pub(crate) fn connect(&self, address: Ipv4Addr, port: u16) -> Result<()> {
         self.run((address, port), |me, (address, port)| {
             let connected = TcpStream::connect((address, port)).map(drop).answer_to("connect")?;
-            me.called("connect", vec![Value::Text(format!("{address}:{port}"))], connected)
+            internet(me, "connect", SocketAddrV4::new(address, port), connected)
         })
     }
 
@@ -69,7 +67,9 @@ impl Actor {
     pub(crate) fn http_get(&self, address: Ipv4Addr) -> Result<Vec<String>> {
         self.run(address, |me, address| {
             let stream = TcpStream::connect((address, 80)).map(Zero).answer_to("connect")?;
-            let Zero(stream) = me.called("connect", vec![Value::Text(format!("{address}:80"))], stream)?;
+            let Zero(stream) = internet(me, "connect", SocketAddrV4::new(address, 80), stream)?;
+            let waits = stream.set_read_timeout(Some(Duration::from_secs(PATIENCE.unsigned_abs())));
+            me.set_up("setsockopt", args!["SO_RCVTIMEO"], waits.answer_to("setsockopt")?)?;
             get(stream, address).or_refused("recv", args![format!("the page of {address}")])
         })
     }
@@ -80,21 +80,20 @@ impl Actor {
     /// `EADDRINUSE` where the name is taken.
     pub(crate) fn listen_unix(&self, name: &str) -> Result<Fd> {
         self.change(CLONE_NEWNS | CLONE_NEWNET, "bind", name.to_owned(), |me, name| {
-            let listener = unix_address(&name).and_then(|address| UnixListener::bind_addr(&address));
-            let listener = listener.map(OwnedFd::from).map(Zero).answer_to("bind")?;
-            let Zero(listener) = me.called("bind", vec![Value::Text(name)], listener)?;
-            Ok(me.keep(listener))
+            let address = name.strip_prefix('@').map(|name| UnixAddr::new_abstract(name.as_bytes()));
+            let address = address.unwrap_or_else(|| UnixAddr::new(name.as_str())).or_refused("bind", args![&name])?;
+            listen(me, AddressFamily::Unix, &address, name)
         })
     }
 
-    /// Closes a file descriptor that the actor holds, without a word about it: close(2).
+    /// Closes a file descriptor that the actor holds: close(2).
     ///
     /// # Errors
-    /// Where the actor is gone.
+    /// Where the actor does not hold it.
     pub(crate) fn close(&self, fd: Fd) -> Result<()> {
         self.run(fd, |me, fd| {
-            me.close(fd);
-            Ok(())
+            let (fd, of) = me.give_up(fd)?;
+            me.called("close", args![of], unistd::close(fd))
         })
     }
 
@@ -106,7 +105,8 @@ impl Actor {
         self.run(name.to_owned(), |me, name| {
             let connect = || unix_address(&name).and_then(|address| UnixStream::connect_addr(&address)).map(drop);
             let connected = retried(connect).answer_to("connect")?;
-            me.called("connect", vec![Value::Text(name)], connected)
+            let is_abstract = name.starts_with('@').then_some(Object::AbstractName);
+            me.about(is_abstract).called("connect", vec![Value::Text(name)], connected)
         })
     }
 
@@ -116,9 +116,12 @@ impl Actor {
     /// Those of bind(2).
     pub(crate) fn open_mailbox(&self, path: &str) -> Result<Fd> {
         self.change(CLONE_NEWNS, "bind", path.to_owned(), |me, path| {
-            let mailbox = UnixDatagram::bind(&path).or_refused("bind", args![path])?;
-            setsockopt(&mailbox, sockopt::PassCred, &true).or_refused("setsockopt", args!["SO_PASSCRED"])?;
-            Ok(me.keep(OwnedFd::from(mailbox)))
+            let mailbox = socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None);
+            let mailbox = mailbox.or_refused("socket", args!["AF_UNIX", "SOCK_DGRAM"])?;
+            let address = UnixAddr::new(path.as_str()).or_refused("bind", args![&path])?;
+            me.called("bind", args![&path], bind(mailbox.as_raw_fd(), &address))?;
+            me.called("setsockopt", args![&path, "SO_PASSCRED"], setsockopt(&mailbox, sockopt::PassCred, &true))?;
+            Ok(me.keep(mailbox, path))
         })
     }
 
@@ -159,20 +162,12 @@ impl Actor {
         })
     }
 
-    /// Sends an ICMP echo request, and waits for the reply: icmp(7).
-    ///
-    /// # Errors
-    /// `ENETUNREACH` without a route; `ETIMEDOUT` where no reply comes within five seconds.
-    pub(crate) fn ping(&self, address: Ipv4Addr) -> Result<Reply> {
-        self.run(address, |_, address| self::ping(address, PATIENCE))
-    }
-
     /// The TCP sockets that listen in the actor's network namespace.
     ///
     /// # Errors
     /// Where the kernel refuses to tell.
     pub(crate) fn listeners(&self) -> Result<Vec<Listener>> {
-        self.run((), |_, ()| sockets::listeners().or_refused("sock_diag", args!["TCP_LISTEN"]))
+        self.run((), |_, ()| sockets::listeners().or_refused(MESSAGE, message("SOCK_DIAG_BY_FAMILY TCP_LISTEN")))
     }
 }
 
@@ -187,16 +182,6 @@ impl Stage {
         Ok(lines)
     }
 
-    /// Lets an actor ping an address, and shows the reply.
-    ///
-    /// # Errors
-    /// As [`Actor::ping`].
-    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<Reply> {
-        let reply = actor.ping(address)?;
-        self.show(actor, Look::output(format!("ping -c 1 {address}"), [reply.to_string()]));
-        Ok(reply)
-    }
-
     /// Shows which TCP sockets listen in an actor's network namespace, and returns them.
     ///
     /// # Errors
@@ -204,11 +189,35 @@ impl Stage {
     pub(crate) fn ss_tln(&self, actor: &Actor) -> Result<Vec<Listener>> {
         let rows = actor.listeners()?;
         let lines = rows.iter().map(|row| args![format!("LISTEN  {}", row.address)]).collect();
-        let look =
-            Look::table("listeners", "ss -tln", &["address"], rows.iter().map(|row| args![&row.address]).collect());
+        let look = Look::table(
+            "listeners",
+            "ss -tln (shortened)",
+            &["address"],
+            rows.iter().map(|row| args![&row.address]).collect(),
+        );
         self.show(actor, look.printed(lines));
         Ok(rows)
     }
+}
+
+/// Binds a socket to an address and listens there: bind(2), and then listen(2), for that is when the kernel opens the door.
+/// No `SO_REUSEADDR` comes before: on the stage nobody has been at the address.
+fn listen(me: &mut Process, family: AddressFamily, address: &impl SockaddrLike, shown: String) -> Result<Fd> {
+    let listener = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None);
+    let listener = listener.or_refused("socket", args![format!("{family:?}"), "SOCK_STREAM"])?;
+    me.called("bind", args![&shown], bind(listener.as_raw_fd(), address))?;
+    me.called("listen", args![&shown], socket::listen(&listener, Backlog::MAXCONN))?;
+    Ok(me.keep(listener, shown))
+}
+
+/// Tells of a call on an address of the Internet protocols.
+fn internet<T: ReturnValue>(
+    me: &mut Process,
+    syscall: &str,
+    address: SocketAddrV4,
+    result: nix::Result<T>,
+) -> Result<T> {
+    me.about(Object::Internet(address)).called(syscall, vec![Value::Text(address.to_string())], result)
 }
 
 /// The address of a Unix socket: a path, or `@NAME` for an abstract one.
@@ -255,8 +264,6 @@ fn answer(mut stream: TcpStream, page: &str) -> std::io::Result<()> {
 }
 
 fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>> {
-    let patience = Some(Duration::from_secs(PATIENCE.unsigned_abs()));
-    stream.set_read_timeout(patience)?;
     write!(stream, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
@@ -267,79 +274,4 @@ fn get(mut stream: TcpStream, address: Ipv4Addr) -> std::io::Result<Vec<String>>
         .filter(|(head, body)| labelled(head, "Content-Length: ").and_then(number) == Some(body.len()));
     let (_, body) = whole.ok_or_else(|| io::Error::other("the server hung up before all of it had come"))?;
     Ok(lines(body).map(|line| shown(line).into_owned()).collect())
-}
-
-/// The reply to an ICMP echo request; shown as ping(8) prints it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reply {
-    /// How long it is, in bytes, without the IP header.
-    pub(crate) bytes: usize,
-    /// Who sent it.
-    pub(crate) from: Ipv4Addr,
-    /// Through how many routers it could still have gone.
-    time_to_live: u8,
-}
-
-impl fmt::Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes from {}: icmp_seq=1 ttl={}", self.bytes, self.from, self.time_to_live)
-    }
-}
-
-/// One echo request and its reply, which may take so many seconds.
-///
-/// # Errors
-/// As [`Actor::ping`].
-pub(crate) fn ping(address: Ipv4Addr, patience: i64) -> Result<Reply> {
-    echo(address, patience).or_refused("ping", args![address.to_string()]).map_err(|error| {
-        // It is read here, for each network has a setting of its own.
-        let setting = kernel_file::read("/proc/sys/net/ipv4/conf/all/arp_ignore").ok();
-        let arp_ignore = setting.and_then(|setting| number(&setting)).unwrap_or_default();
-        error.about(Object::Neighbour { arp_ignore })
-    })
-}
-
-/// An echo on a raw socket: that takes CAP_NET_RAW over the network namespace, which root of the stage has.
-fn echo(address: Ipv4Addr, patience: i64) -> nix::Result<Reply> {
-    const REQUEST: u8 = 8;
-    const REPLY: u8 = 0;
-    let socket = socket(AddressFamily::Inet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Icmp)?;
-    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(patience, 0))?;
-    let mut packet = [0_u8; 64];
-    packet[0] = REQUEST;
-    packet[7] = 1;
-    let sum = checksum(&packet).to_be_bytes();
-    packet[2..4].copy_from_slice(&sum);
-    let to = SockaddrIn::from(SocketAddrV4::new(address, 0));
-    retried(|| sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty()))?;
-    let mut reply = [0_u8; 128];
-    loop {
-        let length = match retried(|| recv(socket.as_fd().as_raw_fd(), &mut reply, MsgFlags::empty())) {
-            Err(Errno::EAGAIN) => return Err(Errno::ETIMEDOUT),
-            received => received?,
-        };
-        // The IP header comes along (RFC 791): its length is in its first byte, in words of four bytes.
-        let header = usize::from(reply[0] & 0x0f) * 4;
-        if reply[header] == REPLY {
-            let from = Ipv4Addr::new(reply[12], reply[13], reply[14], reply[15]);
-            return Ok(Reply { bytes: length.saturating_sub(header), from, time_to_live: reply[8] });
-        }
-    }
-}
-
-/// The checksum of the Internet's protocols: RFC 1071.
-fn checksum(packet: &[u8]) -> u16 {
-    let words =
-        packet.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])));
-    let sum: u32 = words.sum();
-    let folded = (sum & 0xffff) + (sum >> 16);
-    !u16::try_from((folded & 0xffff) + (folded >> 16)).unwrap_or(u16::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_checksum_is_that_of_rfc_1071() {
-        assert_eq!(super::checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
-    }
 }

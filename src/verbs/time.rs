@@ -10,7 +10,7 @@ use crate::args;
 use crate::error::{CallResult, Error, Result};
 use crate::observe::kernel_file::{self, fields, labelled, number};
 use crate::stage::Stage;
-use crate::transcript::{CLONE_NEWTIME, Clock, Look, Reading, Value};
+use crate::transcript::{CLONE_NEWTIME, Clock, Look, Object, Reading, Value};
 
 /// What the three clocks showed, one directly after the other.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +29,15 @@ impl Actor {
     /// zero, or more than 146 years; `EINVAL` for a clock that has no offset.
     pub(crate) fn write_offset(&self, clock: &str, seconds: i64) -> Result<()> {
         const FILE: &str = "/proc/self/timens_offsets";
-        self.change(CLONE_NEWTIME, "write", format!("{clock} {seconds} 0"), |me, line| {
+        self.change(CLONE_NEWTIME, "write", (clock.to_owned(), seconds), |me, (clock, seconds)| {
+            let line = format!("{clock} {seconds} 0");
             let written = fs::write(FILE, &line).answer_to("write")?;
-            me.called("write", vec![Value::from(FILE), Value::Name(line)], written)
+            let offset = match clock.as_str() {
+                "boottime" => Some(Object::Offset { clock: Clock::Boottime, seconds }),
+                "monotonic" => Some(Object::Offset { clock: Clock::Monotonic, seconds }),
+                _ => None,
+            };
+            me.about(offset).called("write", vec![Value::from(FILE), Value::Name(line)], written)
         })
     }
 

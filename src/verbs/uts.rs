@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::observe::kernel_file;
 use crate::stage::Stage;
 use crate::sys;
-use crate::transcript::{CLONE_NEWUTS, Value};
+use crate::transcript::{CLONE_NEWUTS, Object, Value};
 
 impl Actor {
     /// The hostname: gethostname(2).
@@ -29,7 +29,8 @@ impl Actor {
     /// `EPERM` without CAP_SYS_ADMIN in the owning user namespace; `EINVAL` for more than 64 bytes.
     pub(crate) fn sethostname(&self, name: &str) -> Result<()> {
         self.change(CLONE_NEWUTS, "sethostname", name.to_owned(), |me, name| {
-            me.called("sethostname", vec![shown(&name)], unistd::sethostname(&name))
+            let set = unistd::sethostname(&name);
+            me.about(Object::NameOf { bytes: name.len() }).called("sethostname", vec![shown(&name)], set)
         })
     }
 
@@ -50,7 +51,8 @@ impl Actor {
     /// As [`Actor::sethostname`].
     pub(crate) fn setdomainname(&self, name: &str) -> Result<()> {
         self.change(CLONE_NEWUTS, "setdomainname", name.to_owned(), |me, name| {
-            me.called("setdomainname", vec![shown(&name)], sys::setdomainname(&name))
+            let set = sys::setdomainname(&name);
+            me.about(Object::NameOf { bytes: name.len() }).called("setdomainname", vec![shown(&name)], set)
         })
     }
 

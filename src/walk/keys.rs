@@ -1,4 +1,4 @@
-//! What the learner wishes: keys, what stands at the foot, and what the keys do that lead nowhere.
+//! What the learner asks for: the keys, the line at the foot of the screen, and the keys that stay in the step.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,14 +12,14 @@ use crate::diagnosis::advise;
 use crate::render::{Line, Style, who_is_where};
 use crate::transcript::Question;
 
-/// Where the walk goes from here.
+/// What the learner wants to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wish {
     /// To the next step, or to the end.
     On,
     /// To a step.
     To(usize),
-    /// Into a shell in an actor's place.
+    /// A shell as an actor.
     Visit(String),
     /// Out of the lesson.
     Leave,
@@ -27,26 +27,26 @@ pub(super) enum Wish {
 
 /// The keys, as they are explained.
 const KEYS: [(&str, &str); 9] = [
-    ("Enter, space", "on"),
-    ("b", "back: the step before, on a new stage"),
-    ("r", "this step once more, on a new stage"),
+    ("Enter, space", "next step"),
+    ("b", "back one step, on a new stage"),
+    ("r", "repeat this step, on a new stage"),
     ("g N", "go to step N"),
-    ("s", "a shell in the place of an actor"),
-    ("m", "who is in which namespace, now"),
-    ("n", "the notes for whoever teaches this"),
-    ("?", "these keys"),
-    ("q", "leave"),
+    ("s", "open a shell as one of the processes"),
+    ("m", "show which process is in which namespace now"),
+    ("n", "show the teacher's notes on this step"),
+    ("?", "show these keys"),
+    ("q", "leave the lesson"),
 ];
 
 impl Walk<'_> {
-    /// Waits for what the learner wishes at the end of a step.
+    /// Waits at the end of a step for a key that says where to go.
     pub(super) fn wish(&mut self) -> Result<Wish, Stopped> {
         let (step, steps) = (self.session.story().step, self.lesson.steps.len());
         let until = self.options.auto.map(|pause| Instant::now() + pause);
         loop {
             let foot = match self.options.auto {
-                Some(_) => format!("step {step} of {steps} · goes on by itself · Enter: on · ?: keys · q: leave"),
-                None => format!("step {step} of {steps} · Enter: on · b: back · s: shell · ?: keys · q: leave"),
+                Some(_) => format!("step {step} of {steps} · continues by itself · Enter: next · ?: keys · q: leave"),
+                None => format!("step {step} of {steps} · Enter: next · b: back · s: shell · ?: keys · q: leave"),
             };
             match self.key(&foot, until)? {
                 Input::Enter | Input::TimeOver => return Ok(Wish::On),
@@ -78,7 +78,7 @@ impl Walk<'_> {
         let until = self.options.auto.map(|pause| Instant::now() + pause);
         let letters: Vec<char> = ('a'..).take(question.choices.len()).collect();
         let list = letters.iter().map(char::to_string).collect::<Vec<_>>().join(", ");
-        let foot = format!("your guess: {list} · Enter: see");
+        let foot = format!("your guess: {list} · Enter: show the answer");
         loop {
             match self.key(&foot, until)? {
                 Input::Enter | Input::TimeOver | Input::Escape => return Ok(()),
@@ -139,10 +139,10 @@ impl Walk<'_> {
         }
     }
 
-    /// Which actor's place the learner wants to be in.
+    /// As which actor the learner wants a shell.
     fn actor(&mut self) -> Result<Option<String>, Stopped> {
         let names: Vec<String> = self.session.story().now().iter().map(|member| member.actor.clone()).collect();
-        let mut line = Line::plain("a shell in whose place?");
+        let mut line = Line::plain("open a shell as which process?");
         for (index, name) in names.iter().enumerate() {
             line = line.with(Style::Quiet, format!("  {} ", index + 1)).with(Style::Actor, name);
         }
@@ -151,12 +151,9 @@ impl Walk<'_> {
         Ok(number.and_then(|number| names.into_iter().nth(number - 1)))
     }
 
-    /// Lets the learner look around in an actor's place.
+    /// Opens a shell as an actor.
     pub(super) fn visit(&mut self, actor: &str) -> Result<(), Stopped> {
-        let words = format!(
-            "a shell in the place of {actor}, at step {}; exit, or Ctrl-D, leads back",
-            self.session.story().step
-        );
+        let words = format!("a shell as {actor}, at step {}. To come back: exit, or Ctrl-D", self.session.story().step);
         self.say(&words)?;
         let place = format!("{} step {}: {actor}", self.lesson.id, self.session.story().step);
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
@@ -164,11 +161,8 @@ impl Walk<'_> {
         let outcome = self.session.visit(visit(actor, &place, None), [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()]);
         drop(terminal);
         match outcome {
-            Ok(outcome) if !outcome.with_mounts => {
-                self.say(&format!("{actor}'s own root holds no shell: the files that you saw were the host's"))
-            }
-            Ok(_) => self.say("back in the lesson, on a new stage: what was done in the shell is gone"),
-            Err(error) => self.say(&format!("there is no shell in the place of {actor}: {}", advise(&error).reason)),
+            Ok(_) => self.say("back in the lesson, on a new stage. What you did in the shell is gone"),
+            Err(error) => self.say(&format!("no shell can be opened as {actor}: {}", advise(&error).reason)),
         }
     }
 

@@ -1,9 +1,8 @@
-//! The walk: a lesson on a terminal, step by step. A question before a step, the kernel's answer, time to look around in
-//! a shell, and on; or back.
+//! The walk: a lesson on a terminal, step by step. A step may ask a question, which the run then answers. After each step
+//! the learner can open a shell, go on, or go back.
 //!
-//! The kernel cannot be rewound, and a run costs milliseconds: whoever goes back, or comes out of a shell, gets a new
-//! stage, on which the story has silently been played up to there. What has been shown stays in the terminal's
-//! scroll-back.
+//! The kernel cannot be rewound, and a run takes milliseconds. So after going back, or after a shell, there is a new stage,
+//! on which the story has been played silently up to that step. What was shown before stays in the terminal's scroll-back.
 
 mod follower;
 mod keyboard;
@@ -33,7 +32,7 @@ use crate::transcript::{Event, Story};
 /// How a walk goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WalkOptions {
-    /// Goes on by itself after so long; else it waits for a key.
+    /// After which time it goes on by itself; if `None`, it waits for a key.
     pub(crate) auto: Option<Duration>,
     /// Whether the learner is asked what will happen.
     pub(crate) questions: bool,
@@ -117,7 +116,7 @@ struct Walk<'a> {
     session: Session,
     keyboard: Keyboard,
     followers: Followers,
-    /// Whether the story has come to its end, be it that this machine cannot do what comes next.
+    /// Whether the story has ended; also where this machine cannot do what comes next.
     ended: bool,
 }
 
@@ -143,7 +142,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The next step, with its question if it has one.
+    /// Shows the next step, and asks its question if it has one.
     fn show_next_step(&mut self) -> Result<(), Stopped> {
         self.presenter.renderer.follow_the_terminal();
         self.presenter.aloud = true;

@@ -34,8 +34,8 @@ pub(crate) fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Li
     let (minutes, seconds) = (here.seconds / 60, here.seconds % 60);
     let planned = planned_before(lesson, here.step);
     let (words, style) = match minutes.cmp(&u64::from(planned)) {
-        std::cmp::Ordering::Greater => (format!("{} min behind the plan", minutes - u64::from(planned)), Style::Notice),
-        _ => ("within the plan".to_owned(), Style::Held),
+        std::cmp::Ordering::Greater => (format!("{} min behind plan", minutes - u64::from(planned)), Style::Notice),
+        _ => ("on time".to_owned(), Style::Held),
     };
     let line = Line::plain(" ".repeat(INDENT.0))
         .with(Style::Quiet, "time: ")
@@ -44,7 +44,7 @@ pub(crate) fn clock(lesson: &Lesson, here: &Whereabouts, width: usize) -> Vec<Li
     fold(line, width, INDENT.1)
 }
 
-/// How many minutes are planned for all that comes before a step.
+/// How many minutes are planned for everything before a step.
 fn planned_before(lesson: &Lesson, number: usize) -> u32 {
     lesson.steps.iter().take(number.saturating_sub(1)).map(|step| step.minutes).sum()
 }

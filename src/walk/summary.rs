@@ -48,7 +48,7 @@ impl Summary {
             Event::Verified { id, claim, held: true, .. } => {
                 self.known.insert(id.clone(), claim.clone());
             }
-            Event::ByHand { command, docker: false } => self.last_command = Some(command.clone()),
+            Event::ByHand { command, docker: false, .. } => self.last_command = Some(command.clone()),
             Event::Asked(question) => {
                 let text = question.text.clone();
                 let prediction = self.predictions.entry(question.id.clone()).or_default();
@@ -75,8 +75,9 @@ impl Summary {
         prediction.answer = answer;
         let Some(guessed) = prediction.now else { return Vec::new() };
         let letter = ('a'..='z').nth(guessed).unwrap_or('?');
-        let (verdict, style) = if answer == Some(guessed) { ("right", Style::Held) } else { ("not so", Style::Notice) };
-        vec![Line::plain(format!("    your guess was {letter}): ")).with(style, verdict)]
+        let (verdict, style) =
+            if answer == Some(guessed) { ("Right", Style::Held) } else { ("Not this time", Style::Notice) };
+        vec![Line::plain(format!("    you picked {letter}). ")).with(style, verdict)]
     }
 
     /// How many guesses were right, and how many questions there were.
@@ -87,7 +88,7 @@ impl Summary {
 
     /// What stands at the end of a walk.
     pub(super) fn lines(&self, lesson: &Lesson, questions: bool, width: usize) -> Vec<Line> {
-        let mut lines = vec![Line::new().with(Style::Title, "What you know now")];
+        let mut lines = vec![Line::new().with(Style::Title, "What this lesson showed")];
         for claim in self.known.values() {
             lines.extend(fold(
                 Line::plain("  ").with(Style::Held, "✔").with(Style::Plain, format!(" {claim}")),
@@ -114,10 +115,10 @@ impl Summary {
             }
         }
         lines.push(Line::new());
-        lines.push(Line::new().with(Style::Title, "To try by hand"));
+        lines.push(Line::new().with(Style::Title, "Try it by hand"));
         lines.extend(self.last_command.iter().flat_map(|command| crate::render::command(command, width)));
         let shell = format!("nslearn shell {} --step {}", self.lesson, lesson.steps.len());
-        lines.extend(hanging("  a place to try it:  ", &shell, Style::Command, width));
+        lines.extend(hanging("  in this shell:  ", &shell, Style::Command, width));
         lines.push(Line::new());
         lines
     }

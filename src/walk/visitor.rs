@@ -1,4 +1,4 @@
-//! A shell in an actor's place: the learner's own, with a prompt that says where one is.
+//! A shell as an actor: the learner's own shell, with a prompt that says where it is.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,7 @@ use crate::actors::{Program, Visit};
 const SETTINGS: &str = "/tmp/.nslearn";
 const SH: &str = "/bin/sh";
 
-/// A command, or a shell to type into: the learner's own, and for where that is not on the stage, the one that every
-/// machine has.
+/// A command, or an interactive shell: the learner's own, or, if that is not on the stage, the one that every machine has.
 pub(crate) fn programs(command: Option<&OsStr>) -> Vec<Program> {
     if let Some(command) = command {
         let args = vec!["-c".into(), command.to_owned()];
@@ -23,7 +22,7 @@ pub(crate) fn programs(command: Option<&OsStr>) -> Vec<Program> {
     own.into_iter().chain([Program { path: SH.into(), env, ..Program::default() }]).collect()
 }
 
-/// A visit to an actor: a command, or a shell to type into. `place` is what its prompt says.
+/// A visit to an actor: a command, or an interactive shell. `place` is what its prompt says.
 pub(crate) fn visit(actor: &str, place: &str, command: Option<&OsStr>) -> Visit {
     let place: String = place.chars().filter(|letter| letter.is_alphanumeric() || " -:".contains(*letter)).collect();
     let mut programs = programs(command);

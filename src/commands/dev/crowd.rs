@@ -34,7 +34,7 @@ static GATHERING: Step = Step {
     needs: &[],
     asks: &[],
     facts: &[&ALL_STAND],
-    by_hand: &[ByHand::Shell("ps -e | wc -l")],
+    by_hand: &[ByHand::Shell { command: "ps -e | wc -l", shows: "1" }],
     note: Note { point: "", ask: "", misunderstanding: "" },
 };
 

@@ -77,6 +77,9 @@ pub(super) fn by_hand(id: &str, number: usize) -> String {
     format!("```text,by-hand\n{}\n```", include(id, "by-hand", number))
 }
 
+/// What stands behind the first `**By hand**` of a page: where to read how the commands differ.
+pub(super) const BY_HAND_LINK: &str = " ([differences between distributions](../by-hand.md))";
+
 /// A step's picture on the page.
 pub(super) fn picture(id: &str, number: usize) -> String {
     format!("<div class=\"pictures\">\n{}\n</div>\n\n", include(id, "svg", number))
@@ -102,6 +105,7 @@ pub(super) fn step_section(lesson: &Lesson, number: usize, step: &Step, drawn: b
     let (id, heading) = (lesson.id, step_heading(number, step));
     let (transcript, by_hand) = (transcript(id, number), by_hand(id, number));
     let picture = if drawn { picture(id, number) } else { String::new() };
+    let link = if number == 1 { BY_HAND_LINK } else { "" };
     format!(
         "{heading}\n\n\
          **Why.** {PLACEHOLDER}: why this step is worth a look.\n\n\
@@ -109,7 +113,7 @@ pub(super) fn step_section(lesson: &Lesson, number: usize, step: &Step, drawn: b
          {transcript}\n\n\
          **System calls:** {PLACEHOLDER}: `call(2)`.\n\n\
          **What to look at.** {PLACEHOLDER}: in the transcript above.\n\n\
-         {picture}**By hand**, and what it prints:\n\n\
+         {picture}**By hand**{link}, and what it prints:\n\n\
          {by_hand}\n\n"
     )
 }

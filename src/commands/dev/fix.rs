@@ -87,7 +87,17 @@ fn page_text(text: &str, lesson: &'static Lesson, snapshots: &Snapshots) -> Stri
             text = with_picture(text, &derive::step_heading(number, step), lesson.id, number, drawn);
         }
     }
-    facts(text, lesson)
+    facts(with_by_hand_link(text, lesson), lesson)
+}
+
+/// The text with a link behind its first `**By hand**`.
+fn with_by_hand_link(text: String, lesson: &Lesson) -> String {
+    const WORDS: &str = "**By hand**";
+    let linked = format!("{WORDS}{}", derive::BY_HAND_LINK);
+    let Some(step) = lesson.step(1).filter(|_| !text.contains(&linked)) else { return text };
+    let at = text.find(&derive::step_heading(1, step)).unwrap_or(text.len());
+    let (before, after) = text.split_at(at);
+    format!("{before}{}", after.replacen(WORDS, &linked, 1))
 }
 
 /// The title and the question, and how long it takes.

@@ -32,7 +32,7 @@ fn in_a_checkout(run: impl FnOnce(&Tree) -> io::Result<u8>) -> io::Result<u8> {
         return run(&tree);
     }
     complain(
-        "nslearn: this is no checkout of nslearn's source\n  go into one, and run it there: cargo run -- dev check",
+        "nslearn: this is not a checkout of nslearn's source\n  go to one, and run it there: cargo run -- dev check",
     );
     Ok(status::USAGE)
 }

@@ -45,14 +45,14 @@ fn check_name(tree: &Tree, id: &str) -> Result<(), String> {
     let is_name = super::check::is_kebab(id) && id.starts_with(|first: char| first.is_ascii_lowercase());
     if !is_name || KEYWORDS.split_whitespace().any(|word| word == derive::module(id)) {
         let form =
-            "small letters a to z and digits, in words with one '-' between, such as shared-net; no word of Rust's";
+            "small letters a to z and digits, in words with one '-' between, such as shared-net; no keyword of Rust";
         return Err(format!("nslearn: '{shown}' cannot be the name of a lesson\n  it takes {form}"));
     }
     let folder = derive::folder(id);
     let taken = [folder.clone(), format!("{folder}.rs"), derive::page_file(id)];
     match taken.iter().find(|path| tree.has(path)) {
         Some(path) => {
-            Err(format!("nslearn: there is a lesson {id} already: {path}\n  take another name, or go on with that"))
+            Err(format!("nslearn: lesson {id} exists already: {path}\n  take another name, or go on with that lesson"))
         }
         None => Ok(()),
     }
@@ -65,8 +65,7 @@ fn edits(tree: &Tree, id: &str) -> Result<Vec<Edit>, String> {
     let create = |path: String, text: String| Edit { path, before: None, after: text };
     let change = |path: &str, new: &dyn Fn(&str) -> Option<String>, lacks: &str| {
         let before = tree.read(path).map_err(|why| format!("nslearn: {path} cannot be read: {why}"))?;
-        let after =
-            new(&before).ok_or_else(|| format!("nslearn: {path} has {lacks}\n  put it there, as git has it"))?;
+        let after = new(&before).ok_or_else(|| format!("nslearn: {path} has {lacks}\n  restore it from git"))?;
         Ok::<_, String>(Edit { path: path.to_owned(), before: Some(before), after })
     };
     let folder = derive::folder(id);

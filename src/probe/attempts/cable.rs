@@ -13,6 +13,7 @@ use crate::actors::Channel;
 use crate::args;
 use crate::error::{About, CallResult, Error, Result, retried};
 use crate::observe::links;
+use crate::observe::netlink::{MESSAGE, message};
 use crate::sys::{self, Forked};
 use crate::transcript::{CLONE_NEWNET, LinkKind, Object};
 use crate::verbs::{address, ping, up, veth, wait_for_link};
@@ -26,7 +27,7 @@ const THERE: (&str, Ipv4Addr) = ("v2", Ipv4Addr::new(10, 1, 1, 2));
 /// Makes a cable from here to a new network namespace, and sends an echo request over it.
 pub(super) fn send() -> Result<()> {
     let (ours, theirs) = Channel::pair().or_refused("socketpair", args!["AF_UNIX"])?;
-    match sys::clone3(0).or_refused("fork", args![])? {
+    match sys::clone3(0).or_refused("clone3", args!["flags=0"])? {
         Forked::Child => {
             drop(ours);
             let _ = prctl::set_pdeathsig(Signal::SIGKILL);
@@ -47,7 +48,8 @@ pub(super) fn send() -> Result<()> {
 fn cross(other: &Channel, pid: i32) -> Result<()> {
     hear(other)?;
     let (from, to) = (HERE.0, THERE.0);
-    change(args!["RTM_NEWLINK", "veth"], veth(from, to, pid), NEW).about(Object::Link(LinkKind::Veth))?;
+    change(&format!("RTM_NEWLINK {from} type veth peer {to}"), veth(from, to, pid), NEW)
+        .about(Object::Link(LinkKind::Veth))?;
     set_up(HERE)?;
     say(other, &Ok(()));
     hear(other)?;
@@ -67,11 +69,11 @@ fn live_at_the_other_end(other: &Channel) {
 }
 
 fn set_up((name, own): (&str, Ipv4Addr)) -> Result<()> {
-    let rows = links::interfaces().or_refused("rtnetlink", args!["RTM_GETLINK"])?;
+    let rows = links::interfaces().or_refused(MESSAGE, message("RTM_GETLINK"))?;
     let index = rows.iter().find(|row| row.name == name).map(|row| row.index);
-    let index = index.ok_or(Errno::ENODEV).or_refused("rtnetlink", args!["RTM_GETLINK", name])?;
-    change(args!["RTM_NEWADDR", name], address(index, own, 24), NEW)?;
-    change(args!["RTM_SETLINK", name], up(name), 0)
+    let index = index.ok_or(Errno::ENODEV).or_refused(MESSAGE, message(format!("RTM_GETLINK {name}")))?;
+    change(&format!("RTM_NEWADDR {name} {own}/24"), address(index, own, 24), NEW)?;
+    change(&format!("RTM_SETLINK {name} up"), up(name), 0)
 }
 
 fn say(other: &Channel, result: &Result<()>) {

@@ -83,8 +83,15 @@ fn check_card(lesson: &Lesson, file: &str, findings: &mut Findings) {
 fn check_step(step: &Step, place: &str, file: &str, findings: &mut Findings) {
     findings.expect(!step.title.is_empty(), file, || format!("{place}: add a title"));
     findings.expect(step.minutes > 0, file, || format!("{place}: it takes no minutes"));
-    let by_shell = step.by_hand.iter().any(|by_hand| matches!(by_hand, ByHand::Shell(_)));
+    let by_shell = step.by_hand.iter().any(|by_hand| matches!(by_hand, ByHand::Shell { .. }));
     findings.expect(by_shell, file, || format!("{place}: add a command by hand for a shell, `ByHand::Shell`"));
+    for by_hand in step.by_hand {
+        let shows_nothing =
+            matches!(by_hand, ByHand::Shell { command, shows } if shows.is_empty() || command.contains(shows));
+        findings.expect(!shows_nothing, file, || {
+            format!("{place}: say which part of a line shows that a command by hand did what it is for (`shows`)")
+        });
+    }
     for Fact { id, claim } in step.facts {
         findings.expect(is_kebab(id), file, || format!("{place}: the fact's id {id} is not kebab-case"));
         findings.expect(claim.ends_with('.'), file, || format!("{place}: the claim of {id} is no sentence"));

@@ -88,6 +88,10 @@ impl Page<'_> {
                 None => findings.add(&self.file, format!("step {number}: add {shown}")),
             }
         }
+        let first = format!("**By hand**{}", derive::BY_HAND_LINK);
+        findings.expect(number != 1 || told.contains(&first), &self.file, || {
+            format!("step 1: begin the commands with {first}")
+        });
     }
 
     fn check_picture(&self, number: usize, step: &Step, snapshots: &Snapshots, findings: &mut Findings) {

@@ -14,6 +14,29 @@ use crate::step::{Ask, ByHand, Step};
 /// How to bring a snapshot up to date.
 const AGAIN: &str = "run `INSTA_UPDATE=always cargo test snapshots`, and read what changed";
 
+/// How many sentences are said in a step before it asks: who has not been told what it is about can only guess.
+const SET_UP: usize = 2;
+
+/// How many sentences a text has. One ends at a stop, a question mark or an exclamation mark, if a new one starts behind
+/// it, or nothing does. A new one starts with no lower-case letter, unless that is a call's: "It is so. kill(2) asks."
+fn sentences(text: &str) -> usize {
+    let mut words = text.split_whitespace().peekable();
+    let mut count = 0;
+    while let Some(word) = words.next() {
+        let closed = word.trim_end_matches(['"', '\'', ')', '\u{201d}']);
+        let ends = closed.ends_with(['.', '?', '!']) && !is_abbreviation(closed);
+        let starts_anew =
+            words.peek().is_none_or(|next| !next.starts_with(|first: char| first.is_lowercase()) || next.contains('('));
+        count += usize::from(ends && starts_anew);
+    }
+    count
+}
+
+/// Whether a word's stop does not end a sentence: that of "e.g." and of the like.
+fn is_abbreviation(word: &str) -> bool {
+    word.strip_suffix('.').is_some_and(|rest| rest.contains('.') || ["etc", "vs", "cf"].contains(&rest))
+}
+
 /// Checks a lesson's snapshots against what it declares.
 pub(super) fn check(lesson: &'static Lesson, snapshots: &Snapshots, findings: &mut Findings) {
     if let Some(events) = &snapshots.events {
@@ -92,7 +115,7 @@ impl Story {
         });
         let told: Vec<&str> = of_kind(part, "by_hand").map(|event| text(event, "command")).collect();
         let declared = step.by_hand.iter().map(|by_hand| match by_hand {
-            ByHand::Shell(command) | ByHand::Docker(command) => command.trim(),
+            ByHand::Shell { command, .. } | ByHand::Docker(command) => command.trim(),
         });
         findings.expect(declared.eq(told), &self.file, || format!("{place} has other commands by hand: {AGAIN}"));
         let verified: Vec<&str> = of_kind(part, "verified").map(|event| text(event, "id")).collect();
@@ -114,7 +137,7 @@ impl Story {
         }
     }
 
-    /// A question stands at the head of its step, as it is declared, and is answered once in it.
+    /// A question is as it is declared, comes after what sets it up, and is answered once in its step.
     fn check_asks(
         &self,
         step: &Step,
@@ -130,8 +153,13 @@ impl Story {
             let place = format!("{place}, question {}", ask.id);
             let position = part.iter().position(|event| event["event"] == "asked" && text(event, "id") == ask.id);
             let Some(position) = position else { continue };
-            let at_its_head = part[..position].iter().all(|event| event["event"] == "asked");
-            findings.expect(at_its_head, &self.source, || format!("{place}: `stage.ask` must follow `stage.step`"));
+            let before: usize = of_kind(&part[..position], "said").map(|event| sentences(text(event, "text"))).sum();
+            findings.expect(before >= SET_UP, &self.source, || {
+                format!(
+                    "{place}: {before} of the {SET_UP} sentences that must set it up are said before it in its step: put \
+                     `stage.ask` behind a `stage.say`"
+                )
+            });
             let (asked, choices) = (&part[position], ask.choices.iter().map(|(words, _)| *words));
             let told = asked["choices"].as_array().into_iter().flatten().filter_map(Json::as_str);
             findings.expect(text(asked, "text") == ask.text && told.eq(choices), &self.file, || {
@@ -184,3 +212,6 @@ impl Story {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

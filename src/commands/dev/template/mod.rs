@@ -37,8 +37,11 @@ fn play(stage: &Stage) -> Result<()> {
 /// The guest moves into a namespace of its own.
 fn apart(stage: &Stage, guest: &Actor, shared: NamespaceId) -> Result<()> {
     stage.step(&steps::APART)?;
+    stage.say(
+        "TODO: what is about to happen, in two sentences or more. Here: The guest calls unshare(2). This call moves its \
+         caller into a new namespace.",
+    );
     stage.ask()?;
-    stage.say("TODO: what happens now, and why. Here: unshare(2) moves its caller into a new namespace.");
     guest.unshare(CLONE_NEWUTS)?;
     let own = guest.readlink_ns("uts")?;
     stage.verify(

@@ -10,7 +10,7 @@ pub(super) static TOGETHER: Step = Step {
     needs: &[],
     asks: &[],
     facts: &[],
-    by_hand: &[ByHand::Shell("readlink /proc/self/ns/uts")],
+    by_hand: &[ByHand::Shell { command: "readlink /proc/self/ns/uts", shows: "uts:[" }],
     note: Note {
         point: "TODO: what the class must have understood after this step.",
         ask: "TODO: what can one ask the class before it? (TODO: the answer.)",
@@ -35,7 +35,10 @@ pub(super) static APART: Step = Step {
     needs: &[Need::Of(Feature::Uts)],
     asks: &[&WHERE_TO],
     facts: &[&OWN_NAMESPACE],
-    by_hand: &[ByHand::Shell("unshare --user --map-root-user --uts readlink /proc/self/ns/uts")],
+    by_hand: &[ByHand::Shell {
+        command: "unshare --user --map-root-user --uts readlink /proc/self/ns/uts",
+        shows: "uts:[",
+    }],
     note: Note {
         point: "TODO: what the class must have understood after this step.",
         ask: "TODO: what can one ask the class before it? (TODO: the answer.)",

@@ -11,7 +11,7 @@ const ASK: Ask = Ask { id: "good-ask", text: "It is so. Is it?", choices: &[("ye
 const NOTE: Note = Note { point: "A point.", ask: "Is it so? (It is.)", misunderstanding: "\"It is not.\" It is." };
 
 fn step(title: &'static str) -> Step {
-    let by_hand = &[ByHand::Shell("true")];
+    let by_hand = &[ByHand::Shell { command: "true", shows: "x" }];
     Step { title, minutes: 1, needs: &[], asks: &[], facts: &[], by_hand, note: NOTE }
 }
 

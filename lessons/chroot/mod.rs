@@ -63,8 +63,8 @@ fn play(stage: &Stage) -> Result<()> {
          may trace that process (ptrace(2)). Root of a child user namespace may not.",
     );
     stage.say(
-        "In the command by hand, the jail shows your whole tree of files a second time, at /mnt. The path /mnt/usr exists \
-         only outside. So ls would find it if perl had come out.",
+        "In the command by hand, /mnt is a second view of your files, and becomes the root. Inside of it, nothing is at \
+         /mnt. So ls would find /mnt/usr only if perl had come out.",
     );
     Ok(())
 }
@@ -74,7 +74,7 @@ fn into_the_jail(stage: &Stage) -> Result<Actor> {
     let host = stage.host();
     stage.step(&steps::A_JAIL)?;
     stage.say(
-        "chroot(2) is a system call (the 2 is the section of the manual), decades older than namespaces. It gives \
+        "chroot(2) is a system call (the 2 is the section of the manual). It gives \
          a process another root directory: from then on, every path that begins with / is looked up from there. \
          People have used it to lock programs up.",
     );
@@ -92,9 +92,9 @@ fn into_the_jail(stage: &Stage) -> Result<Actor> {
     prisoner.remark("chroot(2) has left the prisoner's working directory outside").chdir("/")?;
     stage.ls(host, "/tmp")?;
     stage.ls(&prisoner, "/")?;
-    stage.say("The prisoner's / is the jail. So far it looks locked in.");
+    stage.say("So far the prisoner looks locked in.");
     stage.say(
-        "By hand, chroot(2) is unshare --root, and it needs root. The options --user and --map-root-user make you root in a \
+        "In commands by hand, unshare --root calls chroot(2), which only the user root may do. The options --user and --map-root-user make you root in a \
          user namespace of your own. The sign ! before a command means that it should fail.",
     );
     Ok(prisoner)
@@ -278,7 +278,7 @@ fn the_same_with_namespaces(stage: &Stage, prisoner: &Actor, roots: &Roots) -> R
     let shared = shared_types(stage, host, &inmate)?;
 
     stage.say(
-        "One way out is left. A new mount namespace starts as a copy of all mounts, the host's root among them. \
+        "The second way out is still open. A new mount namespace starts as a copy of all mounts, the host's root among them. \
          The climber, a child of the inmate, does what the prisoner did in step 6: it calls chroot(2) a second time.",
     );
     let climber = inmate.fork("climber")?;
@@ -339,7 +339,8 @@ fn signals_by_number(stage: &Stage, inmate: &Actor, prisoner: &Actor) -> Result<
 fn nothing_above(stage: &Stage, roots: &Roots) -> Result<()> {
     let host = stage.host();
     stage.say(
-        "In step 7, a proc of the inmate's own closed the first way out. pivot_root(2) closes the second. To show this alone, a settler makes a mount \
+        "In step 7, the inmate's own proc hid the first way out, and the user namespace closed it. pivot_root(2) closes \
+         the second. To show this alone, a settler makes a mount \
          namespace and no other. There, pivot_root(2) makes the jail the root of the tree of mounts, and umount2(2) \
          removes the old root. Nothing is above the jail then, so a second chroot(2) does not lead out.",
     );

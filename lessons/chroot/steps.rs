@@ -205,7 +205,7 @@ pub(super) static TWICE: Step = Step {
 
 pub(super) static UNSHARE_FIXES: Fact = Fact {
     id: "chroot-unshare-fixes",
-    claim: "In new namespaces the same jail has its own process 1 and hostname, and the host is untouched; but a second \
+    claim: "In new namespaces the same jail has its own process 1 and hostname, and the host keeps its own; but a second \
             chroot(2) still leads to the host's files.",
 };
 

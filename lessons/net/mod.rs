@@ -87,7 +87,7 @@ fn a_packet_crosses(stage: &Stage, web1: &Actor, web2: &Actor) -> Result<[Vec<In
     stage.say(
         "Behind the @ stands the number of the other end. In v2@if2 that is number 2 of web1's network, v1, and not the \
          host's br0: each network namespace counts on its own. nslearn asked for number 7 for v2, so that the two differ. \
-         An interface is always in exactly one namespace. When the host moves v2 into web2's, it is gone from the host.",
+         An interface is always in exactly one namespace. When the host moves v2 into web2's network, v2 is gone here.",
     );
     host.move_link("v2", web2.pid())?;
     let gone = stage.ip_addr(host)?;
@@ -101,8 +101,8 @@ fn a_packet_crosses(stage: &Stage, web1: &Actor, web2: &Actor) -> Result<[Vec<In
     let there = stage.ip_addr(web2)?;
     let web1_routes = stage.ip_route(web1)?;
     stage.say(
-        "web1 sends a ping, a small packet that asks for a reply, to web2's address. The reply comes from there. The 84 \
-         bytes are 64, and 20 of the IP header.",
+        "web1 sends a ping, a small packet that asks for a reply, to web2's address. The reply comes from there. Its 84 \
+         bytes: 64, and 20 of the IP header.",
     );
     let reply = stage.ping(web1, WEB2)?;
     stage.verify(
@@ -211,7 +211,7 @@ fn the_end_of_a_cable(stage: &Stage, web1: &Actor) -> Result<()> {
     stage.say(
         "The cable still has two ends: v1 is in web1's network namespace, and v2 is on the host. A network namespace \
          lives as long as something holds it: a process in it, a socket that was made in it, or an open file or a mount \
-         that stands for it. web1's is held by web1 alone.",
+         that stands for it. web1's network namespace is held by web1 alone.",
     );
     stage.ask()?;
     stage.say(

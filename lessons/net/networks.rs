@@ -112,7 +112,7 @@ fn one_port_in_two_networks(stage: &Stage, web1: &Actor) -> Result<Actor> {
     let second = web2.listen(80).refusal()?;
     let third = web2.listen(80).refusal()?;
     stage.say(
-        "Ports belong to a network namespace, not to the machine. In web2's, port 80 was free. web2's second attempt met \
+        "Ports belong to a network namespace, not to the machine. In web2's network, port 80 was free. web2's second attempt met \
          its own first one: EADDRINUSE, address already in use.",
     );
     stage.verify(

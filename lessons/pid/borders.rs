@@ -101,15 +101,15 @@ pub(super) fn down_not_up(stage: &Stage, container: &Container, launcher2: &Acto
         )
     })?;
     stage.say(
-        "PID namespaces are nested, and a process has a number on each level. So the kernel sets a limit: 32 levels \
+        "PID namespaces are nested, and a process has a number on its own level and on each above. So the kernel sets a limit: 32 levels \
          below the machine's first PID namespace. The stage is one of them. The host tries how many more there can be. With \
          clone(2) it makes a process and a PID namespace for it in one call. That process is level1 here. It makes level2 \
          in the same way, and so on. Each is PID 1 on its level, and its child is 2 there.",
     );
     stage.or_skip(&[&steps::NESTING_32], || nesting(stage))?;
     stage.say(
-        "In the commands below, ! marks what should fail. 33 levels are one too many. 30 also work if your shell is a \
-         level or two down.",
+        "In the commands below, ! marks what should fail. 33 levels are one too many. We take 30 and not 32, because \
+         your shell may be a level or two down already.",
     );
     Ok(())
 }

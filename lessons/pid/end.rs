@@ -77,7 +77,7 @@ fn from_outside(stage: &Stage, container: &Container, shots: &Shots) -> Result<(
 /// With PID 1 all others in its namespace are gone, and nobody can be born there.
 fn all_go(stage: &Stage, container: &Container, worker: &Actor) -> Result<()> {
     stage.say(
-        "Nobody has sent the worker a signal. The host looks whether it is still there. And the launcher tries to start one \
+        "No process has sent the worker a signal. The host looks whether it is still there. And the launcher tries to start one \
          more process: as a child of the launcher, it would be in the container's PID namespace.",
     );
     let survivors = stage.list_proc(stage.host())?;

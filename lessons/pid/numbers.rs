@@ -178,8 +178,8 @@ pub(super) fn what_proc_lists(stage: &Stage, container: &Container, neighbourhoo
     let stale = stage.list_proc(first)?;
     stage.say(
         "The mount decides what is listed, not the reader. Unless told otherwise, it shows the PID namespace of the process that \
-         mounted it. So the container still finds everybody in there, and so does the neighbour. (This is a look of nslearn's \
-         own. The ps of procps looks for its own number in /proc, and fails if nobody in there has it.)",
+         mounted it. So the container still finds everybody in there, and so does the neighbour. (Here nslearn reads /proc \
+         itself. The ps of procps 4 first looks up its own number in /proc, and fails if no process in there has it.)",
     );
     stage.say(
         "What helps is a proc of its own. The container first takes its own copy of the mounts (CLONE_NEWNS, a mount \

@@ -206,8 +206,8 @@ fn a_helper_looks_in(stage: &Stage, master: &Actor) -> Result<()> {
     let helper = joiner.fork("helper")?;
     joiner.leave()?;
     stage.say(
-        "The joiner ends. The helper still has the host's /proc. In the new mount namespace it mounts one of its own, \
-         which lists the processes of web.",
+        "The joiner ends. The helper still has the host's /proc. The joiner has made a new mount namespace, and there the \
+         helper mounts a /proc of its own, which lists the processes of web.",
     );
     helper.mount_private()?;
     helper.mount_proc("/proc")?;

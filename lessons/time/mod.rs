@@ -16,7 +16,7 @@ pub(super) static LESSON: Lesson = Lesson {
     id: "time",
     title: "Time namespaces",
     subtitle: "ten days older",
-    question: "Can a machine that was booted an hour ago look ten days older to one of its processes?",
+    question: "Can a machine look ten days older to one of its processes than to the others?",
     man: &["time_namespaces(7)", "clock_gettime(2)", "unshare(2)", "execve(2)"],
     steps: &[&steps::THREE_CLOCKS, &steps::CHILDREN, &steps::TWO_CLOCKS, &steps::BOOT, &steps::LIMITS, &steps::EXEC],
     play,
@@ -38,8 +38,8 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.say(
         "The kernel has several clocks, and three of them matter here. CLOCK_REALTIME is the date and the time of day. \
-         CLOCK_MONOTONIC and CLOCK_BOOTTIME count the seconds since the machine was booted, and nobody can set them. \
-         When a laptop's lid is closed, the machine is suspended: CLOCK_MONOTONIC stops, and CLOCK_BOOTTIME goes on. A \
+         CLOCK_MONOTONIC and CLOCK_BOOTTIME begin when the machine boots, and nobody can set them. When a laptop's lid \
+         is closed, the machine is suspended: CLOCK_MONOTONIC stops, and CLOCK_BOOTTIME goes on counting. A \
          program reads a clock with clock_gettime(2). (The 2 is the section of the manual in which it is described.)",
     );
     stage.clocks(host)?;
@@ -50,7 +50,7 @@ fn play(stage: &Stage) -> Result<()> {
     );
     stage.say(
         "The host makes the traveller by clone3(2). That is a system call: a request of a program to the kernel. The \
-         traveller will make a time namespace by another one, unshare(2), and write offsets into the file \
+         traveller will make a time namespace by another system call, unshare(2), and write offsets into the file \
          /proc/self/timens_offsets. In the directory /proc, the kernel shows facts about each process; self stands for \
          the process that asks.",
     );
@@ -230,8 +230,8 @@ fn execve_enters(stage: &Stage, traveller: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::EXEC)?;
     stage.say(
-        "Nobody has entered the second namespace yet. Since Linux 6.2 the traveller itself can enter it, by execve(2). \
-         That is the system call by which a process becomes another program. The process keeps its number and gets new \
+        "Nobody has entered the second namespace yet. The traveller could enter it by setns(2). Since Linux 6.2 it also enters by \
+         execve(2). That is the system call by which a process becomes another program. The process keeps its number and gets new \
          memory. The new program has not read a clock yet, so it sees no clock jump. The traveller becomes the program \
          cat, which prints /proc/uptime and then waits.",
     );

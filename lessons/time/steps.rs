@@ -38,9 +38,9 @@ static CALLER: Ask = Ask {
     choices: &[
         ("ten days: it is in the new namespace", "10 days, 10 days"),
         ("not at all: it is where it was", "0 days, 0 days"),
-        ("only CLOCK_BOOTTIME by ten days: CLOCK_MONOTONIC never jumps", "0 days, 10 days"),
+        ("only CLOCK_BOOTTIME by ten days: nobody sets CLOCK_MONOTONIC", "0 days, 10 days"),
     ],
-    why: "The clocks of a running program must not jump, so the caller stays in its old time namespace.",
+    why: "Offsets can be set only while nobody is in the namespace, so unshare(2) leaves its caller outside.",
 };
 
 /// unshare(2), and who is in.
@@ -159,7 +159,7 @@ static TOO_LATE: Ask = Ask {
         ("it refuses it, and the child stays ten days ahead", "EACCES, 10 days"),
         ("it accepts it for later children, and this one stays ten days ahead", "0, 10 days"),
     ],
-    why: "The kernel fixes the offsets when the first process enters, so that no clock of a running program jumps.",
+    why: "The kernel fixes the offsets when the first process enters, so that no clock jumps for those who are in there.",
 };
 
 /// What the kernel refuses.

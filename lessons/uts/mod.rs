@@ -208,8 +208,8 @@ fn the_way_back(stage: &Stage, tenant: &Actor, way_back: Fd, original: &str, sha
         evidence!["64 bytes:", fits, "and 65 bytes:", too_long],
     )?;
     stage.say(
-        "When the tenant has left, nobody is in this namespace. The kernel could remove it, and use its number again. \
-         An open file descriptor prevents that. So the tenant opens one for this namespace, and then goes back.",
+        "When the tenant has left, nobody is in this namespace. The kernel could remove it, and give its number to the \
+         one of step 6. An open file descriptor prevents that. So the tenant opens one for it, and then goes back.",
     );
     // Without it, the number may come back in step 6, and with it the letter.
     tenant.remark("it stands for the one with the long name").open_namespace("/proc/self/ns/uts")?;
@@ -229,7 +229,7 @@ fn root_of_what(stage: &Stage, tenant: &Actor, original: &str) -> Result<()> {
     let host = stage.host();
     stage.say(
         "One type of namespace is about what a process is allowed to do: the user namespace. Every namespace of another \
-         type is owned by a user namespace: the one that its maker was in. The host's UTS namespace is owned by the \
+         type is owned by a user namespace: the one that its maker is in. (If one call makes both, the new user namespace is the owner.) The host's UTS namespace is owned by the \
          host's user namespace.",
     );
     stage.say(

@@ -46,8 +46,8 @@ impl Actor {
             }
             let opened = File::options().create(true).append(true).open(&path).map(OwnedFd::from).answer_to("open")?;
             let mut file = File::from(me.set_up("open", args![&path, "O_CREAT | O_APPEND"], opened)?);
-            let written = file.write_all(text.as_bytes()).answer_to("write")?;
-            me.set_up("write", vec![Value::Text(path), Value::Name(text)], written)
+            let written = file.write(text.as_bytes()).map(Value::from).answer_to("write")?;
+            me.set_up("write", vec![Value::Text(path), Value::Name(text)], written).map(drop)
         })
     }
 
@@ -196,6 +196,11 @@ impl Stage {
         self.show(actor, look.printed(line));
         Ok(entries)
     }
+}
+
+/// Writes to a file of the kernel's, which takes a text as a whole: how many bytes it took, write(2).
+pub(super) fn write_once(path: &str, text: &str) -> std::io::Result<Value> {
+    File::options().write(true).open(path)?.write(text.as_bytes()).map(Value::from)
 }
 
 /// Prints what is in a file, and then what is added to it, line by line, for good.

@@ -7,6 +7,7 @@ use nix::errno::Errno;
 use nix::sched::{self, CloneFlags};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::files::write_once;
 use crate::actors::{Actor, Fd, Purpose};
 use crate::args;
 use crate::error::{CallResult, Error, Result, errno_of};
@@ -109,7 +110,7 @@ impl Actor {
             let writes = [("setgroups", "deny"), ("uid_map", "0 0 1"), ("gid_map", "0 0 1")];
             for (file, text) in writes {
                 let path = format!("/proc/self/{file}");
-                let written = std::fs::write(&path, text).answer_to("write")?;
+                let written = write_once(&path, text).answer_to("write")?;
                 me.called("write", vec![Value::Text(path), Value::Name(text.to_owned())], written)?;
             }
             Ok(())

@@ -1,10 +1,9 @@
 //! Clocks and time namespaces: clock_gettime(2), time_namespaces(7).
-
-use std::fs;
 use std::str::FromStr;
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::files::write_once;
 use crate::actors::Actor;
 use crate::args;
 use crate::error::{CallResult, Error, Result};
@@ -31,13 +30,13 @@ impl Actor {
         const FILE: &str = "/proc/self/timens_offsets";
         self.change(CLONE_NEWTIME, "write", (clock.to_owned(), seconds), |me, (clock, seconds)| {
             let line = format!("{clock} {seconds} 0");
-            let written = fs::write(FILE, &line).answer_to("write")?;
+            let written = write_once(FILE, &line).answer_to("write")?;
             let offset = match clock.as_str() {
                 "boottime" => Some(Object::Offset { clock: Clock::Boottime, seconds }),
                 "monotonic" => Some(Object::Offset { clock: Clock::Monotonic, seconds }),
                 _ => None,
             };
-            me.about(offset).called("write", vec![Value::from(FILE), Value::Name(line)], written)
+            me.about(offset).called("write", vec![Value::from(FILE), Value::Name(line)], written).map(drop)
         })
     }
 

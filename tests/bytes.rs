@@ -117,7 +117,7 @@ fn a_shell_whose_path_is_no_text_is_opened() {
     fs::copy("/bin/sh", &shell).unwrap();
     let mut command = lab.run(["shell", "uts"]).command();
     let mut child = command.env("SHELL", &shell).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"readlink /proc/$$/exe | od -An -tx1\n").unwrap();
+    child.stdin.take().unwrap().write_all(b"readlink /proc/$$/exe | od -An -v -tx1 | tr -d '\\n'\n").unwrap();
     let end = lab.run(["shell", "uts"]).end_of_child(child);
     fs::remove_dir_all(&place).unwrap();
     assert!(end.must_be(0).stdout.contains("2f 73 ff 68 0a"), "it was another shell");

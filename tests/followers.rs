@@ -65,6 +65,19 @@ fn for_two() -> Option<Lab> {
     stage_alone().filter(|_| geteuid().is_root() && has_tool("perl"))
 }
 
+/// The notes follow a walk that is at its first step.
+fn notes_follow(notes: &mut Terminal) {
+    notes.wait_for("1/6 ");
+    notes.wait_for("min planned up to here");
+}
+
+/// The walk ends, and the notes with it.
+fn are_over(walk: &mut Terminal, notes: &mut Terminal) {
+    walk.press("q");
+    notes.wait_for("the lesson is over");
+    assert!(walk.end().success() && notes.end().success());
+}
+
 fn on_its_terminal(lab: &Lab, args: &[&str]) -> Option<Terminal> {
     Some(Terminal::start(&on_a_terminal(lab, args)?, (80, 24)))
 }
@@ -77,14 +90,11 @@ fn the_notes_follow_the_users_own_walk_whoever_else_says_to_be_one() {
         walk.wait_for_step(1, 6);
         let other = Other::listens(&lab, LAST, other);
         let Some(mut notes) = on_its_terminal(&lab, &["notes", "uts"]) else { return };
-        notes.wait_for("1/6 ");
-        notes.wait_for("min planned up to here");
+        notes_follow(&mut notes);
         walk.press("\r");
         notes.wait_for("2/6 ");
         walk.wait_for_step(2, 6);
-        walk.press("q");
-        notes.wait_for("the lesson is over");
-        assert!(walk.end().success() && notes.end().success());
+        are_over(&mut walk, &mut notes);
         drop(other);
     }
 }
@@ -116,11 +126,8 @@ fn a_walk_whose_name_somebody_else_has_taken_beforehand_is_followed() {
     walk.press("\r");
     walk.wait_for_step(1, 6);
     let Some(mut notes) = on_its_terminal(&lab, &["notes", "uts"]) else { return };
-    notes.wait_for("1/6 ");
-    notes.wait_for("min planned up to here");
-    walk.press("q");
-    notes.wait_for("the lesson is over");
-    assert!(walk.end().success() && notes.end().success());
+    notes_follow(&mut notes);
+    are_over(&mut walk, &mut notes);
     drop(other);
 }
 

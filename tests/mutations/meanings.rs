@@ -73,7 +73,8 @@ fn wrong_meaning(lab: &Lab, case: &Refused) -> Option<String> {
         if actor.is_some() || call.sysno != *sysno || !is_it(call) {
             return Verdict::Continue;
         }
-        actor = Some(by(call));
+        // The transcript's name for the process that ps calls init.
+        actor = Some(by(call).replace("init", "host"));
         Verdict::Refuse(*errno)
     });
     let what = format!("{lesson}: {sysno:?}, refused with {errno:?}");
@@ -82,13 +83,11 @@ fn wrong_meaning(lab: &Lab, case: &Refused) -> Option<String> {
     let events = end.events();
     let is_told = |event: &&&serde_json::Value| {
         let syscall = event["syscall"].as_str().unwrap_or_default();
-        event["actor"] == actor
-            && event["errno"] == errno
-            && (syscall == sysno.name() || *sysno == Sysno::clone3 && syscall == "fork")
+        event["actor"] == actor && event["errno"] == errno && syscall == sysno.name()
     };
     let calls = of_kind(&events, "called");
-    let told = calls.iter().find(is_told);
-    let meaning = told.and_then(|event| event["meaning"].as_str()).filter(|meaning| !meaning.contains(" or "));
+    let Some(told) = calls.iter().find(is_told) else { return Some(format!("{what}: {actor}'s call is not told of")) };
+    let meaning = told["meaning"].as_str().filter(|meaning| !meaning.contains(" or "));
     meaning.map(|meaning| format!("{what}: it says that {meaning}"))
 }
 

@@ -94,7 +94,8 @@ fn into_the_jail(stage: &Stage) -> Result<Actor> {
     stage.ls(&prisoner, "/")?;
     stage.say("So far the prisoner looks locked in.");
     stage.say(
-        "In commands by hand, unshare --root calls chroot(2), which only the user root may do. The options --user and --map-root-user make you root in a \
+        "In commands by hand, unshare --root calls chroot(2), which takes the rights of root. The options --user and \
+         --map-root-user make you root in a \
          user namespace of your own. The sign ! before a command means that it should fail.",
     );
     Ok(prisoner)

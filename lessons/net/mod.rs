@@ -104,7 +104,7 @@ fn a_packet_crosses(stage: &Stage, web1: &Actor, web2: &Actor) -> Result<[Vec<In
         "web1 sends a ping, a small packet that asks for a reply, to web2's address. The reply comes from there. Its 84 \
          bytes: 64, and 20 of the IP header.",
     );
-    let reply = stage.ping(web1, WEB2)?;
+    let reply = web1.ping(WEB2)?;
     stage.verify(
         &steps::VETH,
         reply.bytes == 64 && reply.from == WEB2 && web1_routes.iter().any(|route| route.interface == "v1"),

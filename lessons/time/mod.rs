@@ -230,8 +230,8 @@ fn execve_enters(stage: &Stage, traveller: &Actor) -> Result<()> {
     let host = stage.host();
     stage.step(&steps::EXEC)?;
     stage.say(
-        "Nobody has entered the second namespace yet. The traveller could enter it by setns(2). Since Linux 6.2 it also enters by \
-         execve(2). That is the system call by which a process becomes another program. The process keeps its number and gets new \
+        "Nobody has entered the second namespace yet. The traveller could enter it by setns(2). Since Linux \
+         6.2 it also enters by execve(2). That is the system call by which a process becomes another program. The process keeps its number and gets new \
          memory. The new program has not read a clock yet, so it sees no clock jump. The traveller becomes the program \
          cat, which prints /proc/uptime and then waits.",
     );

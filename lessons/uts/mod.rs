@@ -229,7 +229,8 @@ fn root_of_what(stage: &Stage, tenant: &Actor, original: &str) -> Result<()> {
     let host = stage.host();
     stage.say(
         "One type of namespace is about what a process is allowed to do: the user namespace. Every namespace of another \
-         type is owned by a user namespace: the one that its maker is in. (If one call makes both, the new user namespace is the owner.) The host's UTS namespace is owned by the \
+         type is owned by a user namespace: the one that its maker is in. (If one call makes both, the new user namespace \
+         is the owner.) The host's UTS namespace is owned by the \
          host's user namespace.",
     );
     stage.say(

@@ -21,7 +21,7 @@ pub(crate) fn hint(call: &Call, errno: Errno) -> Option<String> {
         ("unshare" | "clone" | "clone3", Errno::ENOSPC) if call.asks_for() != Flags::default() => {
             "a limit is reached: there are too many namespaces, or they are nested too deep. No disk is full"
         }
-        ("fork" | "clone" | "clone3", Errno::ENOMEM) if seen::children_go_elsewhere() => {
+        ("clone" | "clone3", Errno::ENOMEM) if seen::children_go_elsewhere() => {
             "the PID namespace of its children has lost its PID 1, or there is no memory"
         }
         ("setns", Errno::EINVAL)

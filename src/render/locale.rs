@@ -24,7 +24,7 @@ pub(super) fn ascii(text: &str) -> String {
             '─' | '–' | '—' => plain.push('-'),
             '✔' => plain.push('+'),
             '✘' => plain.push('!'),
-            '○' | '·' | '×' | '•' => plain.push(if letter == '×' { 'x' } else { '-' }),
+            '○' | '·' | '•' => plain.push('-'),
             '◀' => plain.push('<'),
             '↳' | '→' | '▸' => plain.push('>'),
             '“' | '”' => plain.push('"'),

@@ -15,7 +15,6 @@ use crate::actors::{Actor, ReturnValue};
 use crate::args;
 use crate::error::{About, CallResult, Error, Result, retried};
 use crate::observe::kernel_file::{self, number};
-use crate::stage::Stage;
 use crate::transcript::{Object, Value};
 
 impl Actor {
@@ -30,16 +29,6 @@ impl Actor {
             me.called("sendto", echo.request(), echo.send()).map_err(about_a_neighbour)?;
             me.called("recvfrom", echo.reply(), echo.receive()).map_err(about_a_neighbour)
         })
-    }
-}
-
-impl Stage {
-    /// Lets an actor ping an address: see [`Actor::ping`].
-    ///
-    /// # Errors
-    /// As [`Actor::ping`].
-    pub(crate) fn ping(&self, actor: &Actor, address: Ipv4Addr) -> Result<EchoReply> {
-        actor.ping(address)
     }
 }
 
